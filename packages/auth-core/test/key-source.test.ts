@@ -243,6 +243,18 @@ describe('revisions', () => {
     expect(await w.resolve(keyB.kid)).toBe('accepted')
   })
 
+  it('a revocation survives a load that is being taken at the same moment', async () => {
+    for (let turns = 0; turns < 12; turns++) {
+      const v = world()
+      v.origin.document = { keys: [keyA, keyB], revision: 1, revoked: [] }
+      await v.source.read()
+      const loading = v.source.reload({ cause: 'ping' })
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+      await Promise.all([v.source.revoke([keyA.kid]), loading])
+      expect(await v.resolve(keyA.kid), `after ${turns} turns`).toBe('key_revoked')
+    }
+  })
+
   it('a higher epoch replaces everything, a lower one nothing', async () => {
     const loads: LoadedKeys[] = [
       {
