@@ -64,9 +64,9 @@ export async function startAccessDouble({
       'cf-access-client-secret': _secret,
       ...headers
     } = c.req.header()
-    return await proxy(
-      new Request(`${origin}${pathname}${search}`, { ...c.req.raw, headers }),
-    ).catch(() => c.text('error code: 502', 502))
+    return await proxy(`${origin}${pathname}${search}`, { raw: c.req.raw, headers }).catch(() =>
+      c.text('error code: 502', 502),
+    )
   })
   return await new Promise((resolve, reject) => {
     const server = serve({ fetch: app.fetch, port, hostname: '127.0.0.1' }, (address) => {
