@@ -1,0 +1,46 @@
+import { Hono } from 'hono'
+import type { KeyHolder } from '../keys/holder.ts'
+import type { Storage } from '../storage/storage.ts'
+import { describeError, type Logger } from '../telemetry/log.ts'
+
+export interface HealthRouteDeps {
+  readonly keys: KeyHolder
+  readonly storage: Storage
+  readonly log: Logger
+  /** Whether the process is on its way out: it finishes what it accepted and wants nothing new. */
+  readonly isStopping: () => boolean
+}
+
+/** GET /healthz: the process is alive. GET /readyz: it can mint and write, and is not stopping. */
+export function healthRoute({ keys, storage, log, isStopping }: HealthRouteDeps): Hono {
+  const route = new Hono()
+  route.use(async function noStore(c, next) {
+    await next()
+    c.res.headers.set('cache-control', 'no-store')
+  })
+  route.get('/healthz', (c) => c.json({ status: 'alive' }))
+  route.get('/readyz', async function readyz(c) {
+    const reasons: string[] = []
+    if (isStopping()) reasons.push('stopping')
+    if (!keys.held()?.signer) reasons.push('no_current_key')
+    const storeError = await failureOf(storage)
+    if (storeError !== undefined) {
+      log.error({ error: describeError(storeError) }, 'storage is not writable')
+      reasons.push('storage_unavailable')
+    }
+    return reasons.length === 0
+      ? c.json({ status: 'ready' })
+      : c.json({ status: 'not_ready', reasons }, 503)
+  })
+  return route
+}
+
+/** Why nothing can be written now; `undefined` where it can. */
+export async function failureOf(storage: Storage): Promise<unknown> {
+  try {
+    await storage.check()
+    return undefined
+  } catch (error) {
+    return error ?? new Error('storage check failed')
+  }
+}
