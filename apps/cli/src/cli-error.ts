@@ -1,0 +1,40 @@
+import { EXIT, type ExitCode } from './exit-codes.ts'
+
+/** What a failed command tells: what happened, why, and what to type next. */
+export interface CliErrorFacts {
+  /** One line per reason or likely cause. */
+  readonly why?: readonly string[]
+  /** What to do or type next, one line per way. */
+  readonly next?: readonly string[]
+  readonly cause?: unknown
+}
+
+/**
+ * A failure that is ready to be shown. `code` is a stable word for programs, and `exit` the exit
+ * code. The message says what happened, in lower case, and never holds a token, a secret or a key.
+ */
+export class CliError extends Error {
+  readonly exit: ExitCode
+  readonly code: string
+  readonly why: readonly string[]
+  readonly next: readonly string[]
+
+  constructor(
+    exit: keyof typeof EXIT,
+    code: string,
+    message: string,
+    { why = [], next = [], cause }: CliErrorFacts = {},
+  ) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = 'CliError'
+    this.exit = EXIT[exit]
+    this.code = code
+    this.why = why
+    this.next = next
+  }
+}
+
+/** A wrong or incomplete command line or configuration. */
+export function usageError(message: string, ...next: readonly string[]): CliError {
+  return new CliError('usage', 'usage', message, { next })
+}

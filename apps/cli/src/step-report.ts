@@ -1,0 +1,54 @@
+import type { Seconds } from '@keyturn/auth-core'
+import { type Keyring, statusOf, type Verb } from '@keyturn/auth-core/signing'
+import type { Context } from './context.ts'
+import type { Verdict } from './propagate.ts'
+import { formatTable } from './table.ts'
+import { formatInstant } from './times.ts'
+
+/** A step, or the finding that there is none to take. */
+export interface StepReport {
+  readonly verb: Verb
+  /** Whether something was written. */
+  readonly changed: boolean
+  /** What happened, for people. */
+  readonly lines: readonly string[]
+  readonly keyring: Keyring
+  readonly verdicts: readonly Verdict[]
+}
+
+/** Prints what a step did, which keys there are now, and who acknowledged them. */
+export function reportStep(
+  { output }: Context,
+  { verb, changed, lines, keyring, verdicts }: StepReport,
+): void {
+  const { style } = output
+  const rows = verdicts.map(({ name, holds, words }) => [
+    holds ? (['ok', style.good] as const) : (['late', style.wait] as const),
+    name,
+    words,
+  ])
+  output.result([...lines, ...formatTable(rows)], {
+    verb,
+    changed,
+    revision: keyring.revision,
+    keys: keyring.keys.map(({ kid }) => keyData(keyring, kid)),
+    deliveries: verdicts,
+  })
+}
+
+/** A key of a keyring for programs; instants in ISO 8601, `null` where something has not happened. */
+export function keyData(keyring: Keyring, kid: string): Readonly<Record<string, unknown>> {
+  const jwk = keyring.keys.find((key) => key.kid === kid)?.jwk
+  return {
+    kid,
+    status: statusOf(keyring, kid),
+    alg: jwk?.alg,
+    stagedAt: instantOrNull(jwk?.iat),
+    signsSince: instantOrNull(jwk?.nbf),
+    endsAt: instantOrNull(jwk?.exp),
+  }
+}
+
+function instantOrNull(at: Seconds | undefined): string | null {
+  return at === undefined ? null : formatInstant(at)
+}
