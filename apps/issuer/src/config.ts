@@ -29,8 +29,8 @@ type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** A configuration, or everything that is wrong with it, one sentence each. */
 export type ParsedConfig =
-  | { readonly config: Config; readonly problems?: undefined }
-  | { readonly problems: readonly string[] }
+  | { readonly config: Config; readonly problems?: never }
+  | { readonly problems: readonly string[]; readonly config?: never }
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/
 

@@ -3,6 +3,8 @@ import type { KeyHolder } from '../keys/holder.ts'
 import type { Storage } from '../storage/storage.ts'
 import { describeError, type Logger } from '../telemetry/log.ts'
 
+const NO_STORE = { 'cache-control': 'no-store' }
+
 export interface HealthRouteDeps {
   readonly keys: KeyHolder
   readonly storage: Storage
@@ -14,11 +16,7 @@ export interface HealthRouteDeps {
 /** GET /healthz: the process is alive. GET /readyz: it can mint and write, and is not stopping. */
 export function healthRoute({ keys, storage, log, isStopping }: HealthRouteDeps): Hono {
   const route = new Hono()
-  route.use(async function noStore(c, next) {
-    await next()
-    c.res.headers.set('cache-control', 'no-store')
-  })
-  route.get('/healthz', (c) => c.json({ status: 'alive' }))
+  route.get('/healthz', (c) => c.json({ status: 'alive' }, 200, NO_STORE))
   route.get('/readyz', async function readyz(c) {
     const reasons: string[] = []
     if (isStopping()) reasons.push('stopping')
@@ -29,8 +27,8 @@ export function healthRoute({ keys, storage, log, isStopping }: HealthRouteDeps)
       reasons.push('storage_unavailable')
     }
     return reasons.length === 0
-      ? c.json({ status: 'ready' })
-      : c.json({ status: 'not_ready', reasons }, 503)
+      ? c.json({ status: 'ready' }, 200, NO_STORE)
+      : c.json({ status: 'not_ready', reasons }, 503, NO_STORE)
   })
   return route
 }

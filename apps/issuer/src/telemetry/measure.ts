@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from 'hono'
-import { routePath } from 'hono/route'
+import { matchedRoutes } from 'hono/route'
 import type { Metrics } from './metrics.ts'
 
 /** Measures every request under the pattern of its route, never under its path. */
@@ -7,10 +7,10 @@ export function measure(metrics: Metrics): MiddlewareHandler {
   return async function measure(c, next) {
     const startedAtMs = performance.now()
     await next()
-    const pattern = routePath(c, -1)
+    const route = matchedRoutes(c).findLast(({ path }) => !path.endsWith('*'))
     metrics.request({
       method: c.req.method,
-      route: pattern.endsWith('*') ? 'unmatched' : pattern,
+      route: route?.path ?? 'unmatched',
       status: c.res.status,
       ms: performance.now() - startedAtMs,
     })

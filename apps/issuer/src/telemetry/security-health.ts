@@ -4,13 +4,15 @@ import type { HeldKeys } from '../keys/held-keys.ts'
 import type { ReloadResult } from '../keys/reload.ts'
 import { describeError } from './log.ts'
 
-/** How the process is logged in to the secret store. Instants in milliseconds. */
+/** How the process is logged in to the secret store. */
 export interface LoginStatus {
   readonly method: string
-  readonly since?: number | undefined
-  readonly expiresAt?: number | undefined
+  /** The last login; absent without one. */
+  readonly since?: Seconds
+  /** The end of the present access token; absent where it has none. */
+  readonly expiresAt?: Seconds
   readonly renewals: number
-  readonly lastError?: { readonly code: string } | undefined
+  readonly lastError?: { readonly code: string }
 }
 
 export interface SecurityHealthInput {
@@ -57,7 +59,7 @@ export function securityHealth(input: SecurityHealthInput): Record<string, unkno
     last_reload: lastReload
       ? {
           outcome: lastReload.outcome,
-          at: instant(lastReload.atMs),
+          at: instant(lastReload.atMs / 1000),
           error: lastReload.outcome === 'failed' ? errorCode(lastReload.error) : null,
         }
       : null,
@@ -80,8 +82,8 @@ function keysHealth({ keyring }: HeldKeys, now: Seconds): readonly KeyHealth[] {
   return [...present, ...revoked]
 }
 
-function instant(ms: number | undefined): string | null {
-  return ms === undefined ? null : new Date(ms).toISOString()
+function instant(at: number | undefined): string | null {
+  return at === undefined ? null : new Date(at * 1000).toISOString()
 }
 
 function errorCode(error: unknown): string {
