@@ -1,14 +1,19 @@
-import { decodeBase64Url } from './bytes.ts'
-import { AuthError } from './errors.ts'
 import type { JsonObject } from './json.ts'
+import { checkEc256, checkEd25519, checkMlDsa, checkRsa, rsaModulusBytes } from './key-checks.ts'
 
 /** The JWS algorithms that exist here. Symmetric ones do not. */
-export type AlgorithmName = 'EdDSA'
+export type AlgorithmName = 'EdDSA' | 'ES256' | 'RS256' | 'PS256' | 'ML-DSA-44' | 'ML-DSA-65'
+
+/** How WebCrypto is told which signature to make or verify. */
+export type SignatureParams =
+  | { readonly name: 'Ed25519' | 'RSASSA-PKCS1-v1_5' | 'ML-DSA-44' | 'ML-DSA-65' }
+  | { readonly name: 'ECDSA'; readonly hash: 'SHA-256' }
+  | { readonly name: 'RSA-PSS'; readonly saltLength: 32 }
 
 /**
  * One signature algorithm: the differences between algorithms are data, and this is all of them.
  *
- * @see RFC 7518 section 3, RFC 8037
+ * @see RFC 7518 section 3, RFC 8037, RFC 9964 (ML-DSA)
  */
 export interface SignatureAlgorithm {
   readonly alg: AlgorithmName
@@ -17,11 +22,13 @@ export interface SignatureAlgorithm {
   readonly publicMembers: readonly string[]
   /** The members that make it a private key. */
   readonly privateMembers: readonly string[]
-  readonly keyParams: { readonly name: string }
-  readonly signatureParams: { readonly name: string }
-  readonly signatureBytes: number
-  /** Whether a public JWK is of this algorithm's kind (its curve, where there is one). */
+  readonly signatureParams: SignatureParams
+  /** Whether keys of this algorithm are made and sign here, or only verify. */
+  readonly signs: boolean
+  /** Whether a public JWK of the right `kty` is a key of this algorithm. */
   fits(jwk: JsonObject): boolean
+  /** The length of a signature under this key. */
+  signatureBytes(jwk: JsonObject): number
   /** @throws {AuthError} `jwk_invalid` for a weak or malformed public key */
   checkPublicKey(jwk: JsonObject): void
 }
@@ -31,14 +38,70 @@ const EdDSA: SignatureAlgorithm = {
   kty: 'OKP',
   publicMembers: ['crv', 'x'],
   privateMembers: ['d'],
-  keyParams: { name: 'Ed25519' },
   signatureParams: { name: 'Ed25519' },
-  signatureBytes: 64,
-  fits: (jwk) => jwk.crv === 'Ed25519',
-  checkPublicKey: (jwk) => checkEd25519Point(jwk.x),
+  signs: true,
+  fits: ({ crv }) => crv === 'Ed25519',
+  signatureBytes: () => 64,
+  checkPublicKey: ({ x }) => checkEd25519(x),
 }
 
-const TABLE: Readonly<Record<AlgorithmName, SignatureAlgorithm>> = { EdDSA }
+const ES256: SignatureAlgorithm = {
+  alg: 'ES256',
+  kty: 'EC',
+  publicMembers: ['crv', 'x', 'y'],
+  privateMembers: ['d'],
+  signatureParams: { name: 'ECDSA', hash: 'SHA-256' },
+  signs: true,
+  fits: ({ crv }) => crv === 'P-256',
+  signatureBytes: () => 64,
+  checkPublicKey: ({ x, y }) => checkEc256(x, y),
+}
+
+const RS256: SignatureAlgorithm = {
+  alg: 'RS256',
+  kty: 'RSA',
+  publicMembers: ['n', 'e'],
+  privateMembers: ['d', 'p', 'q', 'dp', 'dq', 'qi'],
+  signatureParams: { name: 'RSASSA-PKCS1-v1_5' },
+  signs: true,
+  fits: ({ alg }) => alg === undefined || alg === 'RS256',
+  signatureBytes: ({ n }) => rsaModulusBytes(n),
+  checkPublicKey: ({ n, e }) => checkRsa(n, e),
+}
+
+const PS256: SignatureAlgorithm = {
+  ...RS256,
+  alg: 'PS256',
+  signatureParams: { name: 'RSA-PSS', saltLength: 32 },
+  signs: false,
+  fits: ({ alg }) => alg === 'PS256',
+}
+
+function mlDsa(
+  alg: 'ML-DSA-44' | 'ML-DSA-65',
+  bytes: { readonly publicKey: number; readonly signature: number },
+): SignatureAlgorithm {
+  return {
+    alg,
+    kty: 'AKP',
+    publicMembers: ['alg', 'pub'],
+    privateMembers: ['priv'],
+    signatureParams: { name: alg },
+    signs: true,
+    fits: (jwk) => jwk.alg === alg,
+    signatureBytes: () => bytes.signature,
+    checkPublicKey: ({ pub }) => checkMlDsa(pub, bytes.publicKey),
+  }
+}
+
+const TABLE: Readonly<Record<AlgorithmName, SignatureAlgorithm>> = {
+  EdDSA,
+  ES256,
+  RS256,
+  PS256,
+  'ML-DSA-44': mlDsa('ML-DSA-44', { publicKey: 1312, signature: 2420 }),
+  'ML-DSA-65': mlDsa('ML-DSA-65', { publicKey: 1952, signature: 3309 }),
+}
 
 /** Every algorithm that exists here. */
 export const ALGORITHM_NAMES = Object.keys(TABLE) as readonly AlgorithmName[]
@@ -50,35 +113,7 @@ export function findAlgorithm(alg: unknown): SignatureAlgorithm | undefined {
     : undefined
 }
 
-/** The one algorithm of a public JWK: from its type and curve, never from a token. */
+/** The one algorithm of a JWK: from its type, curve or own `alg`, never from a token. */
 export function algorithmOf(jwk: JsonObject): SignatureAlgorithm | undefined {
   return Object.values(TABLE).find((entry) => entry.kty === jwk.kty && entry.fits(jwk))
-}
-
-/**
- * The y coordinates (little-endian) of the points of small order. Such keys import everywhere and
- * then verify forgeries.
- */
-const SMALL_ORDER_Y: readonly string[] = [
-  '0000000000000000000000000000000000000000000000000000000000000000',
-  '0100000000000000000000000000000000000000000000000000000000000000',
-  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
-  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
-]
-
-function checkEd25519Point(x: unknown): void {
-  const point = typeof x === 'string' ? decodeBase64Url(x) : undefined
-  if (point?.length !== 32)
-    throw invalid('an Ed25519 key has 32 bytes in x, in canonical base64url')
-  // The top bit is the sign of x; without it the same y counts under both spellings.
-  point[31] = (point[31] ?? 0) & 0x7f
-  const hex = Array.from(point, (byte) => byte.toString(16).padStart(2, '0')).join('')
-  if (SMALL_ORDER_Y.includes(hex)) throw invalid('an Ed25519 key of small order is refused')
-  // p = 2^255 - 19: in little-endian, ed ff … ff 7f and above are not reduced.
-  if (/^(e[d-f]|f.)(ff){30}7f$/.test(hex)) throw invalid('a non-canonical Ed25519 key is refused')
-}
-
-function invalid(message: string): AuthError {
-  return new AuthError('jwk_invalid', message)
 }

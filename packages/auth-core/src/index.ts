@@ -49,5 +49,5 @@ export {
 } from './propagation/ping.ts'
 export { formatSnapshot, parseSnapshot, type Snapshot } from './propagation/snapshot.ts'
 export { type Clock, nowSeconds, type Seconds, systemClock } from './time.ts'
-export { type CompactToken, MAX_TOKEN_BYTES, parseCompact } from './token/format.ts'
+export { MAX_TOKEN_BYTES } from './token/format.ts'
 export { type ResolveKey, type VerifiedToken, verifyToken } from './token/verify.ts'

@@ -38,6 +38,7 @@ export interface PrivateJwk extends JsonObject {
 /** A public key that is ready to verify. */
 export interface VerifyKey {
   readonly kid: string
+  readonly signatureBytes: number
   readonly algorithm: SignatureAlgorithm
   readonly cryptoKey: CryptoKey
   readonly jwk: PublicJwk
@@ -119,7 +120,7 @@ export async function publicJwkOf(jwk: JsonObject): Promise<PublicJwk> {
   const algorithm = algorithmOf(jwk)
   if (!algorithm) throw invalid('the key type is not one of the allowed algorithms')
   const material = pick(jwk, ['kty', ...algorithm.publicMembers])
-  return parsePublicJwk({ ...material, kid: await thumbprint(material) })
+  return parsePublicJwk({ ...material, alg: algorithm.alg, kid: await thumbprint(material) })
 }
 
 /** RFC 7638 thumbprint with SHA-256, which is the kid of every key of ours. */
@@ -135,7 +136,13 @@ export async function importVerifyKey(jwk: PublicJwk): Promise<VerifyKey> {
     // Only key material: runtimes differ in what they make of alg, use and key_ops.
     const material = pick(jwk, ['kty', ...algorithm.publicMembers])
     const cryptoKey = (await importJWK(material, algorithm.alg)) as CryptoKey
-    return { kid: jwk.kid, algorithm, cryptoKey, jwk }
+    return {
+      kid: jwk.kid,
+      signatureBytes: algorithm.signatureBytes(jwk),
+      algorithm,
+      cryptoKey,
+      jwk,
+    }
   } catch (cause) {
     throw new AuthError('jwk_invalid', 'the key does not import', { kid: jwk.kid, cause })
   }

@@ -106,19 +106,29 @@ function parseRevoked(revoked: unknown): readonly string[] {
 
 /**
  * Imports the keys of a parsed document. A key whose JWK did not change keeps its object from
- * `previous`, so that what was cached under that object stays valid; revoked keys are left out.
+ * `previous`, so that what was cached under that object stays valid. Left out are revoked keys, and
+ * keys of an algorithm that this runtime does not have.
  */
 export async function importKeySet(jwks: PublicJwks, previous?: KeySet): Promise<KeySet> {
   const revoked = new Set(jwks.revoked)
-  const keys = await Promise.all(
-    jwks.keys
-      .filter((jwk) => !revoked.has(jwk.kid))
-      .map((jwk) => {
-        const known = previous?.keys.get(jwk.kid)
-        return known && canonical(known.jwk) === canonical(jwk) ? known : importVerifyKey(jwk)
-      }),
-  )
-  return { jwks, keys: new Map(keys.map((key) => [key.kid, key])), revoked }
+  const usable = jwks.keys.filter((jwk) => !revoked.has(jwk.kid))
+  const keys = await Promise.all(usable.map((jwk) => importOrKeep(jwk, previous)))
+  return {
+    jwks,
+    keys: new Map(keys.flatMap((key) => (key ? [[key.kid, key] as const] : []))),
+    revoked,
+  }
+}
+
+async function importOrKeep(jwk: PublicJwk, previous?: KeySet): Promise<VerifyKey | undefined> {
+  const known = previous?.keys.get(jwk.kid)
+  if (known && canonical(known.jwk) === canonical(jwk)) return known
+  try {
+    return await importVerifyKey(jwk)
+  } catch (error) {
+    if (error instanceof AuthError) return undefined
+    throw error
+  }
 }
 
 /**

@@ -97,7 +97,7 @@ describe('parseKeyring', () => {
   it('refuses a private key that does not match its public half', async () => {
     const { keyring, current, next } = await sampleKeyring()
     const stored = store(keyring)
-    const mixed = JSON.stringify({ ...current.privateJwk, d: next.privateJwk?.['d'] })
+    const mixed = JSON.stringify({ ...current.privateJwk, d: next.privateJwk?.d })
     const secrets = { ...stored.secrets, current_private_key: mixed }
     expect(await messageOf({ ...stored, secrets })).toBe('every private key matches its public one')
   })
@@ -166,7 +166,7 @@ describe('parseKeyring', () => {
   it('never puts key material into an error', async () => {
     const { keyring, current } = await sampleKeyring()
     const stored = store(keyring)
-    const secret = String(current.privateJwk?.['d'])
+    const secret = String(current.privateJwk?.d)
     const broken = { ...stored.secrets, current_private_key: `{"kty":"OKP","d":"${secret}"` }
     const error = await parseKeyring({ ...stored, secrets: broken }, NOW).catch((e: unknown) => e)
     expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain(secret)

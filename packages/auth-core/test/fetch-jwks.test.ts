@@ -22,8 +22,7 @@ function fetcher(
 async function reasonOf(answer: (request: Request) => Response | Promise<Response>) {
   return await fetcher(answer)().then(
     () => 'accepted',
-    (error: unknown) =>
-      error instanceof AuthError ? (error.details['reason'] ?? error.code) : error,
+    (error: unknown) => (error instanceof AuthError ? (error.details.reason ?? error.code) : error),
   )
 }
 

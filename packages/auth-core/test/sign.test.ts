@@ -1,8 +1,16 @@
 import { compactVerify, importJWK } from 'jose'
 import { describe, expect, it } from 'vitest'
+import { ALGORITHM_NAMES, findAlgorithm } from '../src/algorithms.ts'
 import { defineExpected, verifyToken } from '../src/index.ts'
 import { publicJwkOf } from '../src/jwk.ts'
-import { createSigner, generateFreshKey, signAccessToken } from '../src/signing.ts'
+import {
+  createSigner,
+  formatKeyring,
+  generateFreshKey,
+  parseKeyring,
+  publishJwks,
+  signAccessToken,
+} from '../src/signing.ts'
 import { AUDIENCE, claims, codeOf, ISSUER, NOW, RFC8037, resolverFor } from './fixtures.ts'
 
 const published = { ...(await publicJwkOf(RFC8037.private)), iat: NOW - 10, nbf: NOW - 5 }
@@ -29,10 +37,45 @@ describe('signAccessToken', () => {
   })
 })
 
+describe('every algorithm that signs', () => {
+  it.each(ALGORITHM_NAMES.filter((alg) => findAlgorithm(alg)?.signs))(
+    'makes, stores, signs with and verifies a key of %s',
+    async (alg) => {
+      const current = await generateFreshKey(alg, NOW - 10)
+      const signing = { ...current, jwk: { ...current.jwk, nbf: NOW } }
+      const next = await generateFreshKey(alg, NOW)
+      const keyring = { keys: [signing, next], revocations: [], revision: NOW * 1000 }
+      const read = await parseKeyring(
+        { secrets: formatKeyring(keyring), revision: keyring.revision, revoked: {} },
+        NOW,
+      )
+      expect(read).toEqual({ keyring, notes: [] })
+      if (!signing.privateJwk) throw new TypeError('a fresh key has a private half')
+      const token = await signAccessToken(
+        await createSigner(signing.privateJwk, signing.jwk),
+        claims,
+      )
+      const published = publishJwks(read.keyring)
+      expect(JSON.stringify(published)).not.toMatch(/"(d|p|q|dp|dq|qi|priv)":/)
+      const { kid } = await verifyToken(token, {
+        resolveKey: await resolverFor(published),
+        expected: defineExpected({ issuer: ISSUER, audience: AUDIENCE }),
+        now: NOW,
+      })
+      expect(kid).toBe(signing.kid)
+    },
+    20_000,
+  )
+
+  it('makes no key of an algorithm that only verifies', async () => {
+    expect(await codeOf(() => generateFreshKey('PS256', NOW))).toBe('jwk_invalid')
+  })
+})
+
 describe('createSigner', () => {
   it('attack 44: refuses a private key whose public half is not its own', async () => {
     const other = await generateFreshKey('EdDSA', NOW)
-    const mixed = { ...privateJwk, x: other.jwk['x'] }
+    const mixed = { ...privateJwk, x: other.jwk.x }
     expect(await codeOf(() => createSigner(mixed, other.jwk))).toBe('jwk_invalid')
   })
 

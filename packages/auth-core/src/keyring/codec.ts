@@ -116,7 +116,6 @@ export async function parsePrivateKey(text: string, slot: string): Promise<Priva
     if (material.kid !== undefined && material.kid !== kid) {
       throw invalid(`the kid in ${slot} is the thumbprint of its key`)
     }
-    if (typeof material.d !== 'string') throw invalid(`${slot} holds a private key`)
     return privateJwkOf(material, kid)
   } catch (cause) {
     if (cause instanceof AuthError && cause.code === 'keyring_invalid') throw cause

@@ -66,7 +66,7 @@ export function definePolicy(options: Partial<Policy> = {}): Policy {
   const unknown = Object.keys(options).filter((name) => !Object.hasOwn(DEFAULTS, name))
   if (unknown.length > 0) throw invalid(`a policy has no member ${unknown.join(', ')}`)
   const policy = { ...DEFAULTS, ...options }
-  if (!findAlgorithm(policy.alg)) throw invalid('alg is an allowed algorithm')
+  if (!findAlgorithm(policy.alg)?.signs) throw invalid('alg is an algorithm that signs here')
   const { alg: _, ...durations } = policy
   for (const [name, value] of Object.entries(durations)) {
     if (!Number.isInteger(value) || value < 0) throw invalid(`${name} is whole seconds, 0 or more`)

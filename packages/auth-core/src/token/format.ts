@@ -7,16 +7,21 @@ import type { Seconds } from '../time.ts'
 /** The largest token that is looked at, in bytes (which are characters: a token is ASCII). */
 export const MAX_TOKEN_BYTES = 8192
 
-/** A token taken apart. Nothing of it is trusted yet. */
-export interface CompactToken {
-  readonly kid: string
-  readonly alg: string
-  /** Lower case, without the prefix `application/`. */
-  readonly typ: string
+/** A JWS taken apart. Nothing of it is trusted yet. */
+export interface CompactJws {
+  readonly header: JsonObject
   /** What was signed: header and payload segments with the dot between them. */
   readonly signingInput: Uint8Array<ArrayBuffer>
   readonly signature: Uint8Array<ArrayBuffer>
   readonly payloadSegment: string
+}
+
+/** The header of a token of ours. */
+export interface TokenHeader {
+  readonly alg: string
+  readonly kid: string
+  /** Lower case, without the prefix `application/`. */
+  readonly typ: string
 }
 
 const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/
@@ -26,14 +31,13 @@ const HEADER_MEMBERS: readonly string[] = ['alg', 'kid', 'typ']
  * Takes a JWS in compact form apart.
  *
  * Checks, in order: a string of at most 8 KiB; three non-empty base64url segments and nothing else
- * (so no JSON form, no JWE, no padding, no white space); each segment canonical; a header of exactly
- * `alg`, `kid` and `typ`, all strings. Other members are refused, since each of them either changes
- * what is verified (`crit b64 zip cty`) or offers a key (`jwk jku x5u x5c x5t`).
+ * (so no JSON form, no JWE, no padding, no white space); header and signature canonical; a header
+ * that is one JSON object without duplicate names. Not checked: what the header says.
  *
  * @throws {AuthError} `token_too_large`, `token_malformed`, `header_invalid`
- * @see RFC 7515 sections 3.1 and 4, RFC 8725 section 3.14
+ * @see RFC 7515 section 3.1, RFC 8725 section 3.14
  */
-export function parseCompact(token: unknown): CompactToken {
+export function parseCompact(token: unknown): CompactJws {
   if (typeof token !== 'string') throw malformed('a token is a string')
   if (token.length > MAX_TOKEN_BYTES) {
     throw new AuthError('token_too_large', `a token has at most ${MAX_TOKEN_BYTES} bytes`)
@@ -41,20 +45,28 @@ export function parseCompact(token: unknown): CompactToken {
   if (!COMPACT.test(token)) throw malformed('a token is three base64url segments with two dots')
   const headerEnd = token.indexOf('.')
   const payloadEnd = token.lastIndexOf('.')
-  const header = decodeBase64Url(token.slice(0, headerEnd))
+  const headerBytes = decodeBase64Url(token.slice(0, headerEnd))
   const signature = decodeBase64Url(token.slice(payloadEnd + 1))
-  if (!header || !signature) throw malformed('the segments are canonical base64url')
+  if (!headerBytes || !signature) throw malformed('the segments are canonical base64url')
+  const header = parseJsonObject(headerBytes)
+  if (!header) throw invalid('the header is one JSON object without duplicate names')
   return {
-    ...parseHeader(header),
+    header,
     signingInput: utf8(token.slice(0, payloadEnd)),
     signature,
     payloadSegment: token.slice(headerEnd + 1, payloadEnd),
   }
 }
 
-function parseHeader(bytes: Uint8Array): { alg: string; kid: string; typ: string } {
-  const header = parseJsonObject(bytes)
-  if (!header) throw invalid('the header is one JSON object without duplicate names')
+/**
+ * Reads the header of an access token: exactly `alg`, `kid` and `typ`, all strings. Other members are
+ * refused, since each of them either changes what is verified (`crit b64 zip cty`) or offers a key
+ * (`jwk jku x5u x5c x5t`).
+ *
+ * @throws {AuthError} `header_invalid`
+ * @see RFC 7515 section 4, RFC 9068 section 2.1
+ */
+export function parseTokenHeader(header: JsonObject): TokenHeader {
   if (Object.keys(header).some((name) => !HEADER_MEMBERS.includes(name))) {
     throw invalid('the header has the members alg, kid and typ only')
   }
@@ -66,7 +78,7 @@ function parseHeader(bytes: Uint8Array): { alg: string; kid: string; typ: string
 }
 
 /** Decodes the payload: the claims as they came, before any of them is judged. */
-export function decodePayload(token: CompactToken): JsonObject {
+export function decodePayload(token: CompactJws): JsonObject {
   const bytes = decodeBase64Url(token.payloadSegment)
   const claims = bytes && parseJsonObject(bytes)
   if (!claims) throw malformed('the payload is one JSON object without duplicate names')
@@ -77,7 +89,7 @@ export function decodePayload(token: CompactToken): JsonObject {
  * The `iat` that an unverified token claims, for one purpose: to decide whether a key set is recent
  * enough to say that the token's kid does not exist.
  */
-export function claimedIat(token: CompactToken): Seconds | undefined {
+export function claimedIat(token: CompactJws): Seconds | undefined {
   const { iat } = decodePayload(token)
   return isInstant(iat) ? iat : undefined
 }

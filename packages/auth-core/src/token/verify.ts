@@ -2,7 +2,13 @@ import { type AccessTokenClaims, type Expected, validateClaims } from '../claims
 import { AuthError } from '../errors.ts'
 import type { VerifyKey } from '../jwk.ts'
 import type { Seconds } from '../time.ts'
-import { type CompactToken, claimedIat, decodePayload, parseCompact } from './format.ts'
+import {
+  type CompactJws,
+  claimedIat,
+  decodePayload,
+  parseCompact,
+  parseTokenHeader,
+} from './format.ts'
 
 /**
  * Finds the key of a kid.
@@ -45,36 +51,32 @@ export async function verifyToken(
     now,
   }: { readonly resolveKey: ResolveKey; readonly expected: Expected; readonly now: Seconds },
 ): Promise<VerifiedToken> {
-  const parsed = parseCompact(token)
-  if (parsed.typ !== 'at+jwt') throw new AuthError('typ_mismatch', 'typ is at+jwt')
-  const key = await resolveKey(parsed.kid, () => claimedIat(parsed))
-  await verifySignature(parsed, key, now)
-  return { claims: validateClaims(decodePayload(parsed), expected, now), kid: parsed.kid }
+  const jws = parseCompact(token)
+  const { kid, typ } = parseTokenHeader(jws.header)
+  if (typ !== 'at+jwt') throw new AuthError('typ_mismatch', 'typ is at+jwt')
+  const key = await resolveKey(kid, () => claimedIat(jws))
+  await verifySignature(jws, key, now)
+  return { claims: validateClaims(decodePayload(jws), expected, now), kid }
 }
 
 /**
- * Verifies the signature of a parsed token under one key.
+ * Verifies the signature of a JWS under one key, with the algorithm of the key.
  *
  * @throws {AuthError} `key_expired`, `alg_mismatch`, `signature_invalid`
  */
 export async function verifySignature(
-  token: CompactToken,
-  { algorithm, cryptoKey, jwk }: VerifyKey,
+  { header, signature, signingInput }: CompactJws,
+  { algorithm, cryptoKey, jwk, signatureBytes }: VerifyKey,
   now: Seconds,
 ): Promise<void> {
   // A key past its own end is refused even while it is published (Storm-0558).
   if (jwk.exp !== undefined && now >= jwk.exp) {
     throw new AuthError('key_expired', 'the key has not ended', { kid: jwk.kid })
   }
-  if (token.alg !== algorithm.alg) throw new AuthError('alg_mismatch', 'alg is that of the key')
+  if (header.alg !== algorithm.alg) throw new AuthError('alg_mismatch', 'alg is that of the key')
   // Runtimes differ in whether a signature of another length answers false or throws.
   const holds =
-    token.signature.length === algorithm.signatureBytes &&
-    (await crypto.subtle.verify(
-      algorithm.signatureParams,
-      cryptoKey,
-      token.signature,
-      token.signingInput,
-    ))
+    signature.length === signatureBytes &&
+    (await crypto.subtle.verify(algorithm.signatureParams, cryptoKey, signature, signingInput))
   if (!holds) throw new AuthError('signature_invalid', 'the signature is that of the key')
 }
