@@ -52,15 +52,11 @@ export async function startInfisicalDev(options: InfisicalDevOptions): Promise<I
   const app = createApp({ services, limiter, reportFault })
   const server = createServer(getRequestListener(app.fetch))
 
-  const closeStore = () => {
-    services.webhooks.stop()
-    store.close()
-  }
   await new Promise<void>((done, fail) => {
     server.once('error', fail)
     server.listen(port, host, done)
   }).catch((error: unknown) => {
-    closeStore()
+    store.close()
     throw error
   })
 
@@ -71,11 +67,12 @@ export async function startInfisicalDev(options: InfisicalDevOptions): Promise<I
     port: boundPort,
     adminToken: settings.adminToken,
     async close() {
+      services.webhooks.stop()
       await new Promise<void>((done) => {
         server.close(() => done())
         server.closeIdleConnections()
       })
-      closeStore()
+      store.close()
     },
   }
 }
