@@ -13,6 +13,7 @@ import type { Log } from './log.ts'
 /** How long a ping waits for what it announced. */
 const REACH_MS = 3_000
 const FIRST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 500
 
 /** A ping whose signature, time and issuer were verified. */
 export interface VerifiedPing {
@@ -80,11 +81,13 @@ export function createPingReceiver(deps: PingDeps): (ping: VerifiedPing) => Prom
   /** Reads the origin, each time after the last, until it is reached or time is up. */
   async function reach(reached: () => boolean): Promise<void> {
     const deadlineMs = clock.nowMs() + REACH_MS
-    for (let pauseMs = FIRST_PAUSE_MS; !reached(); pauseMs *= 2) {
+    let pauseMs = FIRST_PAUSE_MS
+    while (!reached()) {
       await within(source.reload({ cause: 'ping' }), deadlineMs - clock.nowMs())
       if (reached()) return
       if (clock.nowMs() + pauseMs >= deadlineMs) return deps.hurry()
       await clock.sleep(pauseMs)
+      pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)
     }
   }
 

@@ -1,5 +1,6 @@
 import { type AccessTokenClaims, AuthError } from '@keyturn/auth-core'
 import { proxy } from 'hono/proxy'
+import { json } from './wire-errors.ts'
 
 /** Headers in which the upstream reads who is asking. No client can set them. */
 const IDENTITY_PREFIX = 'x-keyturn-'
@@ -61,7 +62,11 @@ export async function forward(
 ): Promise<Response> {
   const headers = upstreamHeaders(request.headers, claims)
   const target = upstreamUrl(upstream, new URL(request.url))
-  const response = await proxy(target, { raw: request, headers, redirect: 'manual' })
-  if (!response.headers.has('cache-control')) response.headers.set('cache-control', 'no-store')
-  return response
+  try {
+    const response = await proxy(target, { raw: request, headers, redirect: 'manual' })
+    if (!response.headers.has('cache-control')) response.headers.set('cache-control', 'no-store')
+    return response
+  } catch {
+    return json({ error: 'bad_gateway' }, 502)
+  }
 }

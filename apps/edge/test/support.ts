@@ -17,11 +17,12 @@ import {
   type PrivateJwk,
   signAccessToken,
 } from '@keyturn/auth-core/signing'
-import { vi } from 'vitest'
+import { afterEach, beforeEach, expect, vi } from 'vitest'
 import { createApp } from '../src/app.ts'
 import { type EdgeConfig, parseConfig } from '../src/config.ts'
 import { createIsolateKeys, type SnapshotPort } from '../src/isolate-keys.ts'
 import { HUB_NAME } from '../src/key-hub.ts'
+import { consoleLog, type Log } from '../src/log.ts'
 import { WORKER_VARS } from './worker-vars.ts'
 
 export const ISSUER = WORKER_VARS.ISSUER
@@ -38,6 +39,15 @@ const PING_KEY: PrivateJwk = {
   alg: 'EdDSA',
 }
 
+/** Everything that must never be written: each token that was signed, and the Access secret. */
+const secrets = new Set<string>([WORKER_VARS.ACCESS_CLIENT_SECRET])
+const written: string[] = []
+
+/** What the Worker wrote to its console since the test began. */
+export function consoleLines(): readonly string[] {
+  return written
+}
+
 /** A key, and tokens signed by it. */
 export async function newKey() {
   const { kid, jwk, privateJwk } = await generateFreshKey('EdDSA', 1_795_000_000)
@@ -46,8 +56,13 @@ export async function newKey() {
   return {
     kid,
     jwk,
-    token: (claims: Partial<Record<keyof AccessTokenClaims, unknown>> = {}) =>
-      signAccessToken(signer, { ...sampleClaims(), ...claims } as AccessTokenClaims),
+    token: async (claims: Partial<Record<keyof AccessTokenClaims, unknown>> = {}) => {
+      const all = { ...sampleClaims(), ...claims } as AccessTokenClaims
+      const token = await signAccessToken(signer, all)
+      // The header is the same for every token of a key; the rest is nobody's business.
+      for (const segment of token.split('.').slice(1)) secrets.add(segment)
+      return token
+    },
   }
 }
 
@@ -113,6 +128,21 @@ export const origin = {
 
 export const hubStub = () => env.HUB.getByName(HUB_NAME)
 
+beforeEach(() => {
+  written.length = 0
+  for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const) {
+    vi.spyOn(console, method).mockImplementation((...words: unknown[]) => {
+      written.push(words.map(String).join(' '))
+    })
+  }
+})
+
+afterEach(() => {
+  vi.restoreAllMocks()
+  const found = [...secrets].filter((secret) => written.some((line) => line.includes(secret)))
+  expect(found, 'tokens and secrets in the log').toEqual([])
+})
+
 /** Ends what the test before left: storage, objects, answers, the moved clock. */
 export async function freshWorld(): Promise<void> {
   vi.useRealTimers()
@@ -133,8 +163,9 @@ export function newIsolate(
 ) {
   const config = { ...parseConfig({ ...env, ...WORKER_VARS }), ...change }
   const lines: Record<string, unknown>[] = []
-  const log = (event: string, facts?: Readonly<Record<string, unknown>>) => {
+  const log: Log = (event, facts) => {
     lines.push({ event, ...facts })
+    consoleLog(event, facts)
   }
   const keys = createIsolateKeys({ ...config, snapshots, clock, log })
   const ready = parsePingKeys(config.pingPublicKeys).then((pingKeys) =>
@@ -173,19 +204,23 @@ export interface SendChange {
   readonly at?: number
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
+  /** Sees the request as it is sent. */
+  readonly onSend?: (init: RequestInit) => void
 }
 
 async function send(
   request: (path: string, init: RequestInit) => Promise<Response>,
   ping: Ping,
-  { key = PING_KEY, at = Math.floor(Date.now() / 1000), headers, body }: SendChange,
+  { key = PING_KEY, at = Math.floor(Date.now() / 1000), headers, body, onSend }: SendChange,
 ): Promise<Response> {
   const signed = await (await createPingSigner(key)).sign(ping, at)
-  return await request('/internal/rotation', {
+  const init = {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...signed.headers, ...headers },
     body: body ?? signed.body,
-  })
+  }
+  onSend?.(init)
+  return await request('/internal/rotation', init)
 }
 
 /** The data of a ping that announces these keys at a revision. */
