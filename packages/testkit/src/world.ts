@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { seedProject } from '@keyturn/infisical-dev'
+import { type PrivilegeSpec, seedProject } from '@keyturn/infisical-dev'
 import { type AccessDouble, startAccessDouble } from './access-double.ts'
 import { type RunningEdge, startEdge } from './edge.ts'
 import {
@@ -276,7 +276,7 @@ async function seedOnce(dataDir: string, url: string, adminToken: string): Promi
   const file = join(dataDir, 'seed.json')
   const known = await readFile(file, 'utf8').catch(() => undefined)
   if (known !== undefined) return JSON.parse(known) as Seed
-  const rights = (paths: readonly string[], actions: readonly string[]) => ({
+  const rights = (paths: PrivilegeSpec['paths'], actions: PrivilegeSpec['actions']) => ({
     environment: 'prod',
     paths,
     actions,
@@ -322,7 +322,7 @@ async function createWebhookOnce(
   urls: World['urls'],
   { projectId, adminToken, cliEnv }: Parameters<typeof initialise>[2],
 ): Promise<void> {
-  const call = async (path: string, token: string | undefined, body?: object) => {
+  const call = async <T>(path: string, token: string | undefined, body?: object): Promise<T> => {
     const answer = await fetch(`${urls.infisical}${path}`, {
       method: body ? 'POST' : 'GET',
       headers: {
@@ -332,25 +332,35 @@ async function createWebhookOnce(
       ...(body && { body: JSON.stringify(body) }),
     })
     if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`)
-    return (await answer.json()) as Record<string, never>
+    return (await answer.json()) as T
   }
-  const { webhooks } = await call(`/api/v1/webhooks?workspaceId=${projectId}`, adminToken)
-  if ((webhooks as readonly unknown[]).length > 0) return
-  const { accessToken } = await call('/api/v1/auth/universal-auth/login', undefined, {
-    clientId: cliEnv.INFISICAL_UNIVERSAL_AUTH_CLIENT_ID,
-    clientSecret: cliEnv.INFISICAL_UNIVERSAL_AUTH_CLIENT_SECRET,
-  })
+  const { webhooks } = await call<{ webhooks: readonly unknown[] }>(
+    `/api/v1/webhooks?workspaceId=${projectId}`,
+    adminToken,
+  )
+  if (webhooks.length > 0) return
+  const { accessToken } = await call<{ accessToken: string }>(
+    '/api/v1/auth/universal-auth/login',
+    undefined,
+    {
+      clientId: cliEnv.INFISICAL_UNIVERSAL_AUTH_CLIENT_ID,
+      clientSecret: cliEnv.INFISICAL_UNIVERSAL_AUTH_CLIENT_SECRET,
+    },
+  )
   const query = new URLSearchParams({
     workspaceId: projectId,
     environment: 'prod',
     secretPath: '/auth/edge',
   })
-  const { secret } = await call(`/api/v3/secrets/raw/webhook_secret?${query}`, accessToken)
+  const { secret } = await call<{ secret: { secretValue: string } }>(
+    `/api/v3/secrets/raw/webhook_secret?${query}`,
+    accessToken,
+  )
   await call('/api/v1/webhooks', adminToken, {
     workspaceId: projectId,
     environment: 'prod',
     secretPath: '/auth/**',
     webhookUrl: `${urls.issuer}/hooks/infisical`,
-    webhookSecretKey: (secret as { secretValue: string }).secretValue,
+    webhookSecretKey: secret.secretValue,
   })
 }

@@ -1,0 +1,185 @@
+import { isJsonObject } from '@keyturn/auth-core'
+import {
+  formatKeyring,
+  formatPublicJwks,
+  type Keyring,
+  type KeyringSecret,
+  type PrivateJwk,
+  parseKeyring,
+  parsePrivateKey,
+  type StoredKeyring,
+} from '@keyturn/auth-core/signing'
+import { InfisicalError } from './errors.ts'
+import { FOLDERS, type RegisteredEdge } from './layout.ts'
+import type { Secret, Secrets } from './secrets.ts'
+
+/** A keyring that was read, and the state of the store it was read from. */
+export interface KeyringRead {
+  readonly keyring: Keyring
+  /** What was missing in a document edited by hand and has been filled in. */
+  readonly notes: readonly string[]
+  /** Versions of the secrets of /auth/jwt by name: what a write compares before it writes. */
+  readonly versions: Readonly<Record<string, number>>
+}
+
+/** What concerns the propagation of keys. */
+export interface Propagation {
+  readonly edges: readonly RegisteredEdge[]
+  readonly pingKey?: PrivateJwk
+  readonly webhookSecrets: readonly string[]
+}
+
+/** The keyring in Infisical. Errors are `InfisicalError`, or `AuthError` `keyring_invalid`. */
+export interface KeyringStore {
+  read(): Promise<KeyringRead>
+  /**
+   * Writes a step as one atomic batch, reads it back, and renews the public copy.
+   *
+   * @throws {InfisicalError} `moved` where somebody else wrote since `before` was read, or at the
+   *   same time
+   */
+  write(before: KeyringRead, after: Keyring, comment: string): Promise<KeyringRead>
+  /** Makes the copy in /auth/public equal, as an interrupted write may have left it behind. */
+  renewPublicCopy(keyring: Keyring): Promise<void>
+  readPropagation(): Promise<Propagation>
+}
+
+const SLOTS: readonly KeyringSecret[] = [
+  'current_private_key',
+  'next_private_key',
+  'previous_private_key',
+  'public_jwks',
+]
+
+/** Gives access to the keyring through one identity's view of the secrets. */
+export function createKeyringStore({
+  secrets,
+  nowSeconds,
+}: {
+  readonly secrets: Secrets
+  readonly nowSeconds: () => number
+}): KeyringStore {
+  async function readJwt(): Promise<readonly Secret[]> {
+    const found = await secrets.list(FOLDERS.jwt)
+    if (found.some(({ name }) => name === 'public_jwks')) return found
+    const known = await secrets.folderExists(FOLDERS.jwt)
+    throw new InfisicalError(
+      'not_found',
+      known
+        ? `${FOLDERS.jwt} holds public_jwks; run keyturn init`
+        : `the folder ${FOLDERS.jwt} is there and readable; run keyturn init, or check project, environment and rights`,
+    )
+  }
+
+  async function read(): Promise<KeyringRead> {
+    const [jwt, revoked] = await Promise.all([readJwt(), secrets.list(FOLDERS.revoked)])
+    const { keyring, notes } = await parseKeyring(toStored(jwt, revoked), nowSeconds())
+    return { keyring, notes, versions: versionsOf(jwt) }
+  }
+
+  async function write(before: KeyringRead, after: Keyring, comment: string): Promise<KeyringRead> {
+    const wanted = formatKeyring(after)
+    const present = await readJwt()
+    refuseMoved(before.versions, versionsOf(present))
+    await createMissingSlots(present)
+    const changed = changes(present, wanted)
+    await secrets.updateMany(FOLDERS.jwt, changed, { comment })
+    const back = await readJwt()
+    for (const [name, value] of Object.entries(changed)) {
+      if (valueOf(back, name) !== value) throw moved(name)
+    }
+    await renewPublicCopy(after)
+    return await read()
+  }
+
+  /** A batch update refuses as a whole where one name is missing, as in a layout made by hand. */
+  async function createMissingSlots(present: readonly Secret[]): Promise<void> {
+    for (const name of SLOTS) {
+      if (valueOf(present, name) === undefined) await secrets.create(FOLDERS.jwt, name, '{}')
+    }
+  }
+
+  async function renewPublicCopy(keyring: Keyring): Promise<void> {
+    const wanted = formatPublicJwks(keyring)
+    const copy = (await secrets.list(FOLDERS.public)).find(({ name }) => name === 'public_jwks')
+    if (copy?.value === wanted) return
+    if (copy) await secrets.update(FOLDERS.public, 'public_jwks', wanted)
+    else await secrets.create(FOLDERS.public, 'public_jwks', wanted)
+  }
+
+  async function readPropagation(): Promise<Propagation> {
+    const found = await secrets.list(FOLDERS.edge)
+    const pingKey = valueOf(found, 'ping_private_key')
+    const webhookSecret = valueOf(found, 'webhook_secret')
+    return {
+      edges: parseEdges(valueOf(found, 'edges') ?? '[]'),
+      ...(pingKey && { pingKey: await parsePrivateKey(pingKey, 'ping_private_key') }),
+      webhookSecrets: (webhookSecret ?? '').split(/\s+/).filter((word) => word !== ''),
+    }
+  }
+
+  return { read, write, renewPublicCopy, readPropagation }
+}
+
+function toStored(jwt: readonly Secret[], revoked: readonly Secret[]): StoredKeyring {
+  return {
+    secrets: Object.fromEntries(
+      SLOTS.flatMap((name) => {
+        const value = valueOf(jwt, name)
+        return value === undefined ? [] : [[name, value]]
+      }),
+    ),
+    revision: jwt.find(({ name }) => name === 'public_jwks')?.updatedAt ?? 0,
+    revoked: Object.fromEntries(revoked.map(({ name, value }) => [name, value])),
+  }
+}
+
+/** What a batch has to write: what differs, and always the public set, whose time is the revision. */
+function changes(
+  present: readonly Secret[],
+  wanted: Readonly<Record<KeyringSecret, string>>,
+): Record<string, string> {
+  return Object.fromEntries(
+    SLOTS.filter((name) => name === 'public_jwks' || valueOf(present, name) !== wanted[name]).map(
+      (name) => [name, wanted[name]],
+    ),
+  )
+}
+
+function valueOf(secrets: readonly Secret[], name: string): string | undefined {
+  return secrets.find((secret) => secret.name === name)?.value
+}
+
+function versionsOf(secrets: readonly Secret[]): Record<string, number> {
+  return Object.fromEntries(secrets.map(({ name, version }) => [name, version]))
+}
+
+function refuseMoved(before: KeyringRead['versions'], now: KeyringRead['versions']): void {
+  const name = SLOTS.find((slot) => before[slot] !== now[slot])
+  if (name) throw moved(name)
+}
+
+function moved(name: string): InfisicalError {
+  return new InfisicalError(
+    'moved',
+    `nobody else writes ${FOLDERS.jwt}/${name} at the same time; look at the status and run the command again`,
+  )
+}
+
+function parseEdges(text: string): readonly RegisteredEdge[] {
+  const invalid = () =>
+    new InfisicalError('invalid_config', `${FOLDERS.edge}/edges is a JSON array of { "name", "url" }`)
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw invalid()
+  }
+  if (!Array.isArray(value)) throw invalid()
+  return value.map((entry: unknown) => {
+    if (!isJsonObject(entry)) throw invalid()
+    const { name, url } = entry
+    if (typeof name !== 'string' || typeof url !== 'string' || !URL.canParse(url)) throw invalid()
+    return { name, url: url.replace(/\/+$/, '') }
+  })
+}
