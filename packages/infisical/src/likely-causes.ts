@@ -90,10 +90,9 @@ const CAUSES: Partial<Record<InfisicalErrorCode, Causes>> = {
     'the server URL has the wrong scheme or host: use the address at which the server answers by itself, most often https',
     accessHeaders(headers),
   ],
-  unreachable: ({ siteUrl }, { systemCode }) => [
-    SYSTEM_CAUSES[String(systemCode)] ??
-      `the server at ${siteUrl} is down or restarting: try again`,
-    `a firewall or proxy is between this machine and ${siteUrl}: try curl from the same machine`,
+  unreachable: (_, { systemCode }) => [
+    SYSTEM_CAUSES[String(systemCode)] ?? 'the server is down or restarting: try again',
+    'a firewall or proxy is between this machine and the server: try curl from the same machine',
   ],
   timeout: () => [
     'the server is overloaded or hangs: look at its health',

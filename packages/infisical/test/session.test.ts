@@ -1,3 +1,7 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type IdentitySpec, seedProject, startInfisicalDev } from '@keyturn/infisical-dev'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
   createSession,
@@ -204,13 +208,16 @@ describe('a renewal', () => {
     expect(session.status()).toMatchObject({ renewals: 0, since: clock.nowMs() / 1000 })
   })
 
-  it('that would just reach the max TTL is still made', async () => {
-    const started = await start()
-    const { grants, clock, session } = started
-    grants.maxTtl = 180
+  it.each([
+    ['just reach the max TTL is still made', 180, RENEW],
+    ['reach a second past the max TTL is a login instead', 179, LOGIN],
+  ])('that would %s', async (_, maxTtl, path) => {
+    const { grants, clock, session, events } = await start()
+    grants.maxTtl = maxTtl
     await session.login()
     clock.advance(80_000)
-    await renewed(started, 1)
+    await settled(() => events).toHaveLength(2)
+    expect(grants.server.requests.at(-1)?.path).toBe(path)
   })
 
   it('is a login where the TTL is the max TTL', async () => {
@@ -367,6 +374,73 @@ describe('a token that is lost', () => {
     await list(session)
     expect(grants.count(LOGIN)).toBe(2)
     expect(lastToken(grants)).toBe('token-2')
+  })
+})
+
+describe('against a server that enforces its limits', () => {
+  async function startDev(limits: Pick<IdentitySpec, 'accessTokenTTL' | 'accessTokenMaxTTL'>) {
+    const dataDir = await mkdtemp(join(tmpdir(), 'keyturn-session-'))
+    const clock = createFakeClock()
+    const dev = await startInfisicalDev({ dataDir, clock })
+    cleanups.push(async () => {
+      await dev.close()
+      await rm(dataDir, { recursive: true, force: true })
+    })
+    const name = 'token-service@journal'
+    const privileges = [{ environment: 'prod', paths: ['/**'], actions: ['read'] as const }]
+    const { projectId, identities } = await seedProject(dev.url, dev.adminToken, {
+      projectName: 'journal',
+      slug: 'journal-keys',
+      identities: [{ name, privileges, ...limits }],
+    })
+    const { clientId = '', clientSecret = '' } = identities[name] ?? {}
+    const events: SessionEvent[] = []
+    const transport = createTransport({ siteUrl: dev.url })
+    const session = createSession({
+      transport,
+      credentials: { method: 'universal-auth', clientId, clientSecret },
+      clock,
+      schedule: clock.schedule,
+      onEvent: (event) => events.push(event),
+    })
+    cleanups.push(session.close)
+    const read = () =>
+      session.call((sdk) => sdk.secrets().listSecrets({ projectId, environment: 'prod' }))
+    return { clock, events, read, session, transport }
+  }
+
+  it('stays logged in for ten lives of the token without one refusal', async () => {
+    const { clock, events, read } = await startDev({ accessTokenTTL: 100, accessTokenMaxTTL: 350 })
+    await read()
+    for (let step = 0; step < 100; step++) {
+      const before = events.length
+      const due = clock.due().some((atMs) => atMs <= clock.nowMs() + 10_000)
+      clock.advance(10_000)
+      if (due) await settled(() => events.length).toBe(before + 1)
+      await read()
+    }
+    const types = events.map(({ type }) => type)
+    expect(new Set(types)).toEqual(new Set(['login', 'renew']))
+    expect(types.filter((type) => type === 'login').length).toBeLessThan(types.length / 2)
+  })
+
+  it('comes back after its token was revoked', async () => {
+    const { events, read, session, transport } = await startDev({})
+    await read()
+    const accessToken = (await session.sdk()).auth().getAccessToken()
+    const path = '/api/v1/auth/token/revoke'
+    await transport.request({ method: 'POST', path, body: { accessToken } })
+    await read()
+    expect(events.map(({ type }) => type)).toEqual(['login', 'login'])
+  })
+
+  it('comes back after a pause longer than any token lives', async () => {
+    const { clock, events, read } = await startDev({ accessTokenTTL: 100, accessTokenMaxTTL: 100 })
+    await read()
+    // The machine slept: the time moves at once, and the renewal is late.
+    clock.advance(1_000_000)
+    await read()
+    expect(events.every(({ outcome }) => outcome === 'ok')).toBe(true)
   })
 })
 
