@@ -17,7 +17,7 @@ import {
   type Secrets,
   type Session,
 } from '../src/index.ts'
-import { answerJson, type FakeServer, startFakeServer } from './fake-server.ts'
+import { answerJson, type FakeServer, type Handler, startFakeServer } from './fake-server.ts'
 
 const ENVIRONMENT = 'prod'
 const ALL = ['read', 'create', 'edit', 'delete'] as const
@@ -225,6 +225,7 @@ describe('an identity', () => {
     await expect(reader.update(folder, 'active_kid', 'k2')).rejects.toMatchObject(forbidden)
     await expect(reader.updateMany(folder, { active_kid: 'k2' })).rejects.toMatchObject(forbidden)
     await expect(reader.list('/auth/oauth')).rejects.toMatchObject(forbidden)
+    await expect(reader.ensureFolder('/auth/oauth')).rejects.toMatchObject(forbidden)
   })
 
   it('of another project sees an error, not an absent secret', async () => {
@@ -267,9 +268,11 @@ describe('the answer of a newer server', () => {
   let fake: FakeServer | undefined
   afterAll(() => fake?.close())
 
-  async function answered(body: unknown): Promise<Secrets> {
+  const answered = (body: unknown) => handled((_, response) => answerJson(response, 200, body))
+
+  async function handled(handler: Handler): Promise<Secrets> {
     await fake?.close()
-    fake = await startFakeServer((_, response) => answerJson(response, 200, body))
+    fake = await startFakeServer(handler)
     const session = createSession({
       transport: createTransport({ siteUrl: fake.url }),
       credentials: { method: 'token', token: 'static-token' },
@@ -296,6 +299,16 @@ describe('the answer of a newer server', () => {
     await expect(secrets.create(folder, 'a', '1')).rejects.toMatchObject(error)
     await expect(secrets.update(folder, 'a', '1')).rejects.toMatchObject(error)
     await expect(secrets.remove(folder, 'a')).rejects.toMatchObject(error)
+  })
+
+  it('that a folder was made by somebody else in between is as good as having made it', async () => {
+    const secrets = await handled(({ method }, response) =>
+      method === 'GET'
+        ? answerJson(response, 200, { folders: [] })
+        : answerJson(response, 400, { statusCode: 400, message: 'Folder already exists' }),
+    )
+    await secrets.ensureFolder('/auth')
+    expect(fake?.requests.map(({ method }) => method)).toEqual(['GET', 'POST'])
   })
 
   it('that hides a value is forbidden, and never taken for the value', async () => {

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { type IdentitySpec, seedProject, startInfisicalDev } from '@keyturn/infisical-dev'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
@@ -463,6 +465,22 @@ describe('a static token', () => {
     grants.lost.add('static-token')
     await expect(list(session)).rejects.toMatchObject({ code: 'token_lost' })
     expect(grants.server.requests).toHaveLength(1)
+  })
+})
+
+describe('an open session', () => {
+  it('keeps no process alive', async () => {
+    const grants = await startGrants()
+    const program = `
+      import { createSession, createTransport } from ${JSON.stringify(import.meta.resolve('../src/index.ts'))}
+      const transport = createTransport({ siteUrl: ${JSON.stringify(grants.server.url)} })
+      const session = createSession({ transport, credentials: ${JSON.stringify(UNIVERSAL)} })
+      await session.login()
+      console.log('logged in')
+    `
+    const args = ['--input-type=module', '--eval', program]
+    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 10_000 })
+    expect(stdout).toBe('logged in\n')
   })
 })
 

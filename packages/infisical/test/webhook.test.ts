@@ -105,7 +105,7 @@ describe('the signature', () => {
 
 describe('the time', () => {
   it('in the header must be the signed one, so that nobody makes an old delivery young', () => {
-    refused(delivery({ ...BODY, timestamp: NOW_MS - 600_000 }, { t: NOW_MS }))
+    refused(delivery({ ...BODY, timestamp: NOW_MS - 1 }, { t: NOW_MS }))
   })
 
   it.each([-300_001, 300_001])('%i ms away is refused', (ms) => {
