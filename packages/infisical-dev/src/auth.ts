@@ -1,5 +1,7 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 
+import { destroyToken, usableToken } from './access-tokens.ts'
+import { usableClientSecret } from './client-secrets.ts'
 import type { Clock } from './clock.ts'
 import { refuse } from './errors.ts'
 import type { Settings } from './settings.ts'
@@ -35,26 +37,6 @@ export interface Auth {
   actorOf(accessToken: string): Actor
 }
 
-interface ClientSecretRow {
-  readonly id: string
-  readonly hash: string
-  readonly ttl: number
-  readonly uses: number
-  readonly uses_limit: number
-  readonly created_at: number
-}
-
-interface TokenRow {
-  readonly id: string
-  readonly identity_id: string
-  readonly ttl: number
-  readonly max_ttl: number
-  readonly uses: number
-  readonly uses_limit: number
-  readonly created_at: number
-  readonly renewed_at: number
-}
-
 interface UniversalAuthRow {
   readonly id: string
   readonly identity_id: string
@@ -63,36 +45,12 @@ interface UniversalAuthRow {
   readonly uses_limit: number
 }
 
-/** @returns a new client secret, 256 bits in hex */
-export const newClientSecret = (): string => randomBytes(32).toString('hex')
-
-/** The stored form of a client secret; it is random, so that a fast hash suffices. */
-export const hashClientSecret = (clientSecret: string): string =>
-  createHash('sha256').update(clientSecret).digest('hex')
-
 export function createAuth(deps: {
   readonly store: Store
   readonly clock: Clock
   readonly settings: Settings
 }): Auth {
   const { store, clock, settings } = deps
-
-  const destroy = (tokenId: string) => store.run('DELETE FROM access_tokens WHERE id = ?', tokenId)
-
-  // Not in a transaction: the refusals below end the token, and that must stay.
-  const usableToken = (tokenId: string): TokenRow => {
-    const token = store.get<TokenRow>('SELECT * FROM access_tokens WHERE id = ?', tokenId)
-    if (!token) throw refuse.tokenUnknown()
-    if (token.uses_limit > 0 && token.uses >= token.uses_limit) {
-      destroy(tokenId)
-      throw refuse.tokenUsesReached()
-    }
-    if (token.ttl > 0 && clock.nowMs() > token.renewed_at + token.ttl * 1000) {
-      destroy(tokenId)
-      throw refuse.tokenPastTtl()
-    }
-    return token
-  }
 
   const claimsOf = (accessToken: string): TokenClaims =>
     verifyToken(accessToken, settings.signingSecret, clock.nowMs())
@@ -101,25 +59,6 @@ export function createAuth(deps: {
     const claims = claimsOf(accessToken)
     if (claims.authTokenType !== 'identityAccessToken') throw refuse.tokenNotOfIdentity()
     return claims
-  }
-
-  const usableClientSecret = (universalAuthId: string, clientSecret: string): ClientSecretRow => {
-    const secret = store.get<ClientSecretRow>(
-      'SELECT * FROM client_secrets WHERE universal_auth_id = ? AND hash = ? AND revoked = 0',
-      universalAuthId,
-      hashClientSecret(clientSecret),
-    )
-    if (!secret) throw refuse.invalidCredentials()
-    const revoke = () => store.run('UPDATE client_secrets SET revoked = 1 WHERE id = ?', secret.id)
-    if (secret.ttl > 0 && clock.nowMs() > secret.created_at + secret.ttl * 1000) {
-      revoke()
-      throw refuse.clientSecretExpired()
-    }
-    if (secret.uses_limit > 0 && secret.uses >= secret.uses_limit) {
-      revoke()
-      throw refuse.clientSecretUsesReached()
-    }
-    return secret
   }
 
   const issue = (universalAuth: UniversalAuthRow, clientSecretId: string): IssuedToken => {
@@ -149,19 +88,19 @@ export function createAuth(deps: {
         clientId,
       )
       if (!universalAuth) throw refuse.clientUnknown()
-      const secret = usableClientSecret(universalAuth.id, clientSecret)
+      const secretId = usableClientSecret(deps, universalAuth.id, clientSecret)
       return store.atomically(() => {
-        store.run('UPDATE client_secrets SET uses = uses + 1 WHERE id = ?', secret.id)
-        return issue(universalAuth, secret.id)
+        store.run('UPDATE client_secrets SET uses = uses + 1 WHERE id = ?', secretId)
+        return issue(universalAuth, secretId)
       })
     },
 
     renew(accessToken) {
-      const token = usableToken(ofIdentity(accessToken).identityAccessTokenId)
+      const token = usableToken(deps, ofIdentity(accessToken).identityAccessTokenId)
       const nowMs = clock.nowMs()
       const endsAtMs = token.created_at + token.max_ttl * 1000
       if (token.max_ttl > 0 && nowMs + token.ttl * 1000 > endsAtMs) {
-        destroy(token.id)
+        destroyToken(store, token.id)
         throw refuse.tokenPastMaxTtl()
       }
       store.run('UPDATE access_tokens SET renewed_at = ? WHERE id = ?', nowMs, token.id)
@@ -169,13 +108,14 @@ export function createAuth(deps: {
     },
 
     revoke(accessToken) {
-      if (destroy(ofIdentity(accessToken).identityAccessTokenId) === 0) throw refuse.tokenUnknown()
+      const { identityAccessTokenId } = ofIdentity(accessToken)
+      if (!destroyToken(store, identityAccessTokenId)) throw refuse.tokenUnknown()
     },
 
     actorOf(accessToken) {
       const claims = claimsOf(accessToken)
       if (claims.authTokenType === 'accessToken') return { type: 'user' }
-      const token = usableToken(claims.identityAccessTokenId)
+      const token = usableToken(deps, claims.identityAccessTokenId)
       store.run('UPDATE access_tokens SET uses = uses + 1 WHERE id = ?', token.id)
       return { type: 'identity', identityId: token.identity_id }
     },

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 
-import { hashClientSecret, newClientSecret } from './auth.ts'
+import { hashClientSecret, newClientSecret } from './client-secrets.ts'
 import type { Clock } from './clock.ts'
 import { refuse } from './errors.ts'
 import type { Store } from './store.ts'

@@ -32,6 +32,14 @@ export const ruleSchema = z.object({
 export type Rule = z.output<typeof ruleSchema>
 type Condition = z.output<typeof condition>
 
+/** The row of something with rules: they are in one column, as JSON. */
+export type Stored<Value extends { readonly rules: readonly Rule[] }> = Omit<Value, 'rules'> & {
+  readonly permissions: string
+}
+
+/** Reads stored rules back; they were validated before they were written. */
+export const storedRules = (permissions: string): readonly Rule[] => JSON.parse(permissions)
+
 /** The place that a request asks about. */
 export interface Place {
   readonly environment: string

@@ -3,7 +3,9 @@ import { type Auth, createAuth } from './auth.ts'
 import type { Clock } from './clock.ts'
 import { createFolders, type Folders } from './folders.ts'
 import { createIdentities, type Identities } from './identities.ts'
+import { createMemberships, type Memberships } from './memberships.ts'
 import { createProjects, type Projects } from './projects.ts'
+import { createRoles, type Roles } from './roles.ts'
 import { createSecrets, type Secrets } from './secrets.ts'
 import type { Settings } from './settings.ts'
 import type { Store } from './store.ts'
@@ -17,6 +19,8 @@ export interface Services {
   readonly folders: Folders
   readonly secrets: Secrets
   readonly identities: Identities
+  readonly roles: Roles
+  readonly memberships: Memberships
   readonly access: Access
   readonly webhooks: Webhooks
 }
@@ -28,6 +32,8 @@ export function createServices(deps: {
   readonly webhookDelayMs: number
 }): Services {
   const { settings, webhookDelayMs, ...base } = deps
+  const roles = createRoles(base)
+  const memberships = createMemberships({ ...base, roles })
   return {
     settings,
     auth: createAuth({ ...base, settings }),
@@ -35,7 +41,9 @@ export function createServices(deps: {
     folders: createFolders(base),
     secrets: createSecrets(base),
     identities: createIdentities(base),
-    access: createAccess(base),
+    roles,
+    memberships,
+    access: createAccess({ ...base, roles, memberships }),
     webhooks: createWebhooks({ ...base, delayMs: webhookDelayMs }),
   }
 }

@@ -1,9 +1,11 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 
-import type { Membership, MembershipRole, Privilege, Role } from '../access.ts'
+import type { Privilege } from '../access.ts'
 import { type AppEnv, actorOf, body, type Guard, iso, query, times } from '../http.ts'
+import type { Membership, MembershipRole } from '../memberships.ts'
 import { builtInRoles, conditionsSchema, type Rule, ruleSchema } from '../permissions.ts'
+import type { Role } from '../roles.ts'
 import type { Services } from '../services.ts'
 
 const joinBody = z.object({ role: z.string().trim().min(1).default('no-access') })
@@ -99,7 +101,7 @@ const builtInRolesOf = (projectId: string) => {
 
 /** Members of a project, its custom roles, and privileges beside the roles. */
 export function memberRoutes(services: Services, guard: Guard): Hono<AppEnv> {
-  const { access, identities, projects } = services
+  const { access, identities, memberships, projects, roles } = services
   const membership = '/v2/workspace/:projectId/identity-memberships/:identityId'
   const privileges = '/v1/additional-privilege/identity'
   const ruled = (action: string, subject: string) => ({ action, subject })
@@ -110,36 +112,36 @@ export function memberRoutes(services: Services, guard: Guard): Hono<AppEnv> {
       const project = projects.byId(c.req.param('projectId'))
       access.demand(actorOf(c), project.id, ruled('create', 'identity'))
       const identity = identities.byId(c.req.param('identityId'))
-      const joined = access.join(project.id, identity.id, role)
+      const joined = memberships.join(project.id, identity.id, role)
       return c.json({ identityMembership: shownMembership(joined) })
     })
     .patch(membership, guard('signed-in', 'write'), async (c) => {
-      const { roles } = await body(c, rolesBody)
+      const wanted = await body(c, rolesBody)
       const project = projects.byId(c.req.param('projectId'))
       access.demand(actorOf(c), project.id, ruled('edit', 'identity'))
-      const member = access.membership(project.id, c.req.param('identityId'))
-      const assigned = access.assign(
+      const member = memberships.get(project.id, c.req.param('identityId'))
+      const assigned = memberships.assign(
         member,
-        roles.map(({ role }) => role),
+        wanted.roles.map(({ role }) => role),
       )
       return c.json({ roles: assigned.map(shownMembershipRole) })
     })
     .get('/v1/workspace/:projectSlug/roles', guard('signed-in', 'read'), (c) => {
       const { id } = projects.bySlug(c.req.param('projectSlug'))
       access.demand(actorOf(c), id, ruled('read', 'role'))
-      return c.json({ roles: [...builtInRolesOf(id), ...access.roles(id).map(listedRole)] })
+      return c.json({ roles: [...builtInRolesOf(id), ...roles.list(id).map(listedRole)] })
     })
     .post('/v1/workspace/:projectSlug/roles', guard('signed-in', 'write'), async (c) => {
       const { permissions: rules, ...text } = await body(c, newRoleBody)
       const { id } = projects.bySlug(c.req.param('projectSlug'))
       access.demand(actorOf(c), id, ruled('create', 'role'))
-      return c.json({ role: shownRole(access.createRole(id, { ...text, rules })) })
+      return c.json({ role: shownRole(roles.create(id, { ...text, rules })) })
     })
     .patch('/v1/workspace/:projectSlug/roles/:roleId', guard('signed-in', 'write'), async (c) => {
       const { permissions: rules, ...text } = await body(c, roleChangeBody)
       const { id } = projects.bySlug(c.req.param('projectSlug'))
       access.demand(actorOf(c), id, ruled('edit', 'role'))
-      const role = access.updateRole(id, c.req.param('roleId'), { ...text, rules })
+      const role = roles.update(id, c.req.param('roleId'), { ...text, rules })
       return c.json({ role: shownRole(role) })
     })
     .post(`${privileges}/permanent`, guard('signed-in', 'write'), async (c) => {
@@ -147,14 +149,14 @@ export function memberRoutes(services: Services, guard: Guard): Hono<AppEnv> {
       const project = projects.bySlug(projectSlug)
       access.demand(actorOf(c), project.id, ruled('edit', 'identity'))
       const rules = rulesOf(privilegePermission)
-      const member = access.membership(project.id, identityId)
+      const member = memberships.get(project.id, identityId)
       return c.json({ privilege: shownPrivilege(access.grant(member, { slug, rules })) })
     })
     .get(privileges, guard('signed-in', 'read'), (c) => {
       const { identityId, projectSlug } = query(c, privilegesQuery)
       const project = projects.bySlug(projectSlug)
       access.demand(actorOf(c), project.id, ruled('read', 'identity'))
-      const member = access.membership(project.id, identityId)
+      const member = memberships.get(project.id, identityId)
       return c.json({ privileges: access.privileges(member).map(shownPrivilege) })
     })
 }
