@@ -15,6 +15,14 @@ export {
   isInfisicalError,
 } from './errors.ts'
 export type { Folders, ProjectView } from './folders.ts'
+export { type Initialised, type InitialiseOptions, initialiseLayout } from './initialise.ts'
+export {
+  createKeyringStore,
+  type KeyringRead,
+  type KeyringStore,
+  type Propagation,
+} from './keyring-store.ts'
+export { FOLDERS, type RegisteredEdge } from './layout.ts'
 export { type AttemptContext, likelyCauses } from './likely-causes.ts'
 export type { Credentials, LoginMethodName } from './login-methods.ts'
 export { type BoundSdk, createSdk } from './sdk.ts'
