@@ -112,6 +112,30 @@ describe('the issuer as a process', () => {
     expect((await mint(second, client)).status).toBe(200)
   })
 
+  it('answers every request that it accepted when it is stopped under load', async () => {
+    const issuer = await start(store.env)
+    await issuer.ready()
+    const client = await makeClient(issuer)
+    const statuses: number[] = []
+    let stopping = false
+    const work = async () => {
+      for (;;) {
+        const answer = await mint(issuer, client).catch(() => undefined)
+        if (answer) statuses.push(answer.status)
+        else if (stopping) return
+        else throw new Error('a request failed before the issuer was stopped')
+      }
+    }
+    const workers = Array.from({ length: 8 }, work)
+    await expect.poll(() => statuses.length).toBeGreaterThan(50)
+    stopping = true
+    expect(await issuer.stop()).toBe(0)
+    await Promise.all(workers)
+    expect(statuses.filter((status) => status !== 200)).toEqual([])
+    const issued = issuer.log().filter(({ msg }) => msg === 'token issued')
+    expect(issued).toHaveLength(statuses.length)
+  })
+
   it('writes no secret to its output, whatever happens', async () => {
     const issuer = await start({ ...store.env, LOG_LEVEL: 'trace' })
     await issuer.ready()

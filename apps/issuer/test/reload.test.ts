@@ -1,4 +1,4 @@
-import { AuthError } from '@keyturn/auth-core'
+import { AuthError, systemClock } from '@keyturn/auth-core'
 import { describe, expect, it } from 'vitest'
 import { pollEvery } from '../src/keys/polling.ts'
 import { createSeenOnce } from '../src/keys/seen-once.ts'
@@ -21,6 +21,8 @@ describe('reloading', () => {
     const first = world.reloader.reload('poll')
     await expect.poll(() => running).toBe(1)
     const late = [1, 2, 3].map(() => world.reloader.reload('ping'))
+    await systemClock.sleep(20)
+    expect(world.reader.reads).toBe(1)
     release()
     await first
     await expect.poll(() => running).toBe(1)
@@ -113,6 +115,8 @@ describe('reloading', () => {
     await expect.poll(() => world.reader.reads).toBe(2)
     world.clock.set(T0 + 4)
     world.reloader.reloadUrgently()
+    await systemClock.sleep(20)
+    expect(world.reader.reads).toBe(2)
     world.clock.set(T0 + 5)
     world.reloader.reloadUrgently()
     await expect.poll(() => world.reader.reads).toBe(3)

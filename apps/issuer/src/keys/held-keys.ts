@@ -43,7 +43,7 @@ export interface HeldPropagation {
   readonly verifyKeys: Awaited<ReturnType<typeof parsePingKeys>>
 }
 
-/** What is known, before anything is derived from it. */
+/** What is derived from. */
 export interface KnownKeys {
   readonly read: KeyringRead
   readonly readAtMs: number

@@ -1,6 +1,6 @@
 import type { Clock } from '@keyturn/auth-core'
 import type { Policy, Revocation } from '@keyturn/auth-core/signing'
-import { deriveHeldKeys, type HeldKeys, type KnownKeys } from './held-keys.ts'
+import { deriveHeldKeys, type HeldKeys } from './held-keys.ts'
 import type { KeyringRead, Propagation } from './keyring-reader.ts'
 
 /** What a read changed. `went_back`: a lower revision, of which only the revocations count. */
@@ -34,6 +34,18 @@ interface Announced {
   readonly revision: number
 }
 
+/** What was learned so far; what is held follows from it. */
+interface Knowledge {
+  /** The newest good read. */
+  readonly read: KeyringRead
+  readonly readAtMs: number
+  /** Of the last read that had it. */
+  readonly propagation: Propagation
+  /** Of every list that was ever read. */
+  readonly seen: readonly Revocation[]
+  readonly announced: readonly Announced[]
+}
+
 const NO_PROPAGATION: Propagation = { edges: [], webhookSecrets: [] }
 
 /** Makes a holder that holds nothing yet. Changes are applied one after the other. */
@@ -42,10 +54,7 @@ export function createKeyHolder(deps: {
   readonly clock: Clock
 }): KeyHolder {
   const { policy, clock } = deps
-  let last: { read: KeyringRead; readAtMs: number } | undefined
-  let propagation = NO_PROPAGATION
-  let seen: readonly Revocation[] = []
-  let announced: readonly Announced[] = []
+  let knowledge: Knowledge | undefined
   let current: HeldKeys | undefined
   let busy: Promise<unknown> = Promise.resolve()
 
@@ -55,66 +64,56 @@ export function createKeyHolder(deps: {
     return result
   }
 
-  function derive(known: Omit<KnownKeys, 'propagation'>): Promise<HeldKeys> {
-    return deriveHeldKeys(
-      { ...known, propagation },
-      { policy, nowMs: clock.nowMs(), before: current },
-    )
+  /** All or nothing: where nothing can be derived, what was held and known stays. */
+  async function learn(next: Knowledge): Promise<AcceptOutcome> {
+    const announced = next.announced.map(({ revocation }) => revocation)
+    const revocations = union(next.seen, announced)
+    const at = { policy, nowMs: clock.nowMs(), before: current }
+    const held = await deriveHeldKeys({ ...next, revocations }, at)
+    const outcome = held.body === current?.body ? 'unchanged' : 'changed'
+    current = held
+    knowledge = next
+    return outcome
   }
 
-  async function take(
+  async function accept(
     read: KeyringRead,
-    { readAtMs, resetTo }: { readonly readAtMs: number; readonly resetTo?: number | undefined },
+    { readAtMs, resetTo }: Parameters<KeyHolder['accept']>[1],
   ): Promise<AcceptOutcome> {
     const { revision, revocations } = read.keyring
-    const goesBack = last !== undefined && revision < last.read.keyring.revision
-    const resets = goesBack && revision === resetTo
-    if (goesBack && !resets) {
-      await rederive(union(seen, revocations), announced)
+    const goesBack = knowledge !== undefined && revision < knowledge.read.keyring.revision
+    if (knowledge && goesBack && revision !== resetTo) {
+      await learn({ ...knowledge, seen: union(knowledge.seen, revocations) })
       return 'went_back'
     }
-    const nextSeen = resets ? revocations : union(seen, revocations)
-    const nextAnnounced = resets ? [] : announced.filter((one) => revision <= one.revision)
-    propagation = read.propagation ?? propagation
-    const before = current
-    const all = union(
-      nextSeen,
-      nextAnnounced.map(({ revocation }) => revocation),
-    )
-    current = await derive({ read, readAtMs, revocations: all })
-    last = { read, readAtMs }
-    seen = nextSeen
-    announced = nextAnnounced
-    return isSame(before, current) ? 'unchanged' : 'changed'
+    const before = goesBack ? undefined : knowledge
+    return await learn({
+      read,
+      readAtMs,
+      propagation: read.propagation ?? knowledge?.propagation ?? NO_PROPAGATION,
+      seen: union(before?.seen ?? [], revocations),
+      announced: (before?.announced ?? []).filter((one) => revision <= one.revision),
+    })
   }
 
-  async function rederive(
-    nextSeen: readonly Revocation[],
-    nextAnnounced: readonly Announced[],
-  ): Promise<void> {
-    seen = nextSeen
-    announced = nextAnnounced
-    if (!last) return
-    const all = union(
-      seen,
-      announced.map(({ revocation }) => revocation),
-    )
-    current = await derive({ ...last, revocations: all })
+  async function revoke(revocations: readonly Revocation[]): Promise<void> {
+    if (knowledge) await learn({ ...knowledge, seen: union(knowledge.seen, revocations) })
+  }
+
+  async function announce(revocations: readonly Revocation[], revision: number): Promise<void> {
+    if (!knowledge) return
+    const held = new Set(current?.keyring.keys.map(({ kid }) => kid))
+    const fresh = revocations
+      .filter(({ kid }) => held.has(kid))
+      .map((revocation) => ({ revocation, revision }))
+    await learn({ ...knowledge, announced: [...knowledge.announced, ...fresh] })
   }
 
   return {
     held: () => current,
-    accept: (read, options) => oneAtATime(() => take(read, options)),
-    revoke: (revocations) => oneAtATime(() => rederive(union(seen, revocations), announced)),
-    announce: (revocations, revision) =>
-      oneAtATime(() => {
-        const known = new Set(current?.keyring.keys.map(({ kid }) => kid))
-        const fresh = revocations.filter(({ kid }) => known.has(kid))
-        return rederive(seen, [
-          ...announced,
-          ...fresh.map((revocation) => ({ revocation, revision })),
-        ])
-      }),
+    accept: (read, options) => oneAtATime(() => accept(read, options)),
+    revoke: (revocations) => oneAtATime(() => revoke(revocations)),
+    announce: (revocations, revision) => oneAtATime(() => announce(revocations, revision)),
   }
 }
 
@@ -122,8 +121,4 @@ export function createKeyHolder(deps: {
 function union(a: readonly Revocation[], b: readonly Revocation[]): readonly Revocation[] {
   const known = new Set(a.map(({ kid }) => kid))
   return [...a, ...b.filter(({ kid }) => !known.has(kid))]
-}
-
-function isSame(before: HeldKeys | undefined, after: HeldKeys): boolean {
-  return before !== undefined && before.body === after.body
 }

@@ -66,14 +66,23 @@ export function createPinger(deps: PingerDeps): (keys: HeldKeys) => Promise<void
 }
 
 async function judge(response: Response, keys: HeldKeys): Promise<PingOutcome> {
-  if (
-    response.status !== 200 ||
-    Number(response.headers.get('content-length')) > MAX_ANSWER_BYTES
-  ) {
+  if (response.status !== 200) {
     await response.body?.cancel()
     return 'refused'
   }
-  const { revision, jwks_sha256 } = parseAcknowledgement(await response.json())
+  const answer: unknown = JSON.parse(await readBounded(response))
+  const { revision, jwks_sha256 } = parseAcknowledgement(answer)
   const reached = revision >= keys.keyring.revision && jwks_sha256 === keys.digest
   return reached ? 'acknowledged' : 'behind'
+}
+
+async function readBounded(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length
+    if (size > MAX_ANSWER_BYTES) throw new Error(`an answer has at most ${MAX_ANSWER_BYTES} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
 }
