@@ -107,7 +107,7 @@ export async function isPortTaken(port: number): Promise<boolean> {
   })
 }
 
-/** Asks `url` until it answers 200. @throws {Error} with what the program printed, when it ends or time is up */
+/** Asks `url` until it answers other than with 5xx. @throws {Error} with what the program printed, when it ends or time is up */
 export async function untilReady(url: string, program: Program, timeoutMs = 15_000): Promise<void> {
   const deadline = Date.now() + timeoutMs
   let ended = false
@@ -117,7 +117,7 @@ export async function untilReady(url: string, program: Program, timeoutMs = 15_0
   while (Date.now() < deadline && !ended) {
     const answer = await fetch(url).catch(() => undefined)
     await answer?.body?.cancel()
-    if (answer?.status === 200) return
+    if (answer && answer.status < 500) return
     await new Promise((resolve) => setTimeout(resolve, 25))
   }
   throw new Error(`${url} ${ended ? 'ended' : 'was not ready'}:\n${program.output()}`)

@@ -18,7 +18,7 @@ const ISSUER = new URL('../../../apps/issuer/src/main.ts', import.meta.url)
 const CLI = new URL('../../../apps/cli/src/main.ts', import.meta.url)
 
 /** The audience of the tokens of this world. */
-export const AUDIENCE = 'https://api.keyturn.example'
+const AUDIENCE = 'https://api.keyturn.example'
 
 /** The service token that the edge presents to Access, and Access asks for. */
 const ACCESS_TOKEN = { id: 'edge.access', secret: 'access-secret-of-this-world' }
@@ -66,6 +66,9 @@ export interface World {
     readonly access: string
     readonly edge: string
   }
+  /** The audience of its tokens. */
+  readonly audience: string
+  readonly policy: WorldOptions['policy']
   readonly projectId: string
   readonly adminToken: string
   readonly identities: Readonly<Record<string, Identity>>
@@ -132,7 +135,7 @@ async function startParts(
     args: ['--port', String(ports.infisical), '--data', infisicalDir],
   })
   started.push(() => infisical.stop())
-  await untilReady(`${urls.infisical}/api/status`, infisical)
+  await untilReady(urls.infisical, infisical)
   const adminToken = (await readFile(join(infisicalDir, 'admin-token'), 'utf8')).trim()
   const { projectId, identities } = await seedOnce(options.dataDir, urls.infisical, adminToken)
 
@@ -192,6 +195,8 @@ async function startParts(
   started.push(() => edge.stop())
   return {
     urls,
+    audience: AUDIENCE,
+    policy: options.policy,
     projectId,
     adminToken,
     identities,
