@@ -1,5 +1,7 @@
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
+const BASE64URL = /^[A-Za-z0-9_-]*$/
+
 const VALUES: Int8Array = (() => {
   const values = new Int8Array(128).fill(-1)
   for (let value = 0; value < ALPHABET.length; value++) values[ALPHABET.charCodeAt(value)] = value
@@ -33,6 +35,26 @@ export function decodeBase64Url(text: string): Uint8Array<ArrayBuffer> | undefin
     }
   }
   return bits === 0 ? bytes : undefined
+}
+
+const ASCII = /^[\0-\x7f]*$/
+const lenient = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/**
+ * Decodes canonical base64url of UTF-8 text, or answers `undefined`. The text keeps a byte order
+ * mark, where there is one. ASCII, which is what tokens hold, takes a short way.
+ */
+export function decodeBase64UrlText(text: string): string | undefined {
+  const last = VALUES[text.charCodeAt(text.length - 1)] ?? 0
+  const unused = [0, 0, 0b1111, 0b11][text.length % 4] ?? 0
+  if (!BASE64URL.test(text) || text.length % 4 === 1 || (last & unused) !== 0) return undefined
+  const latin1 = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
+  if (ASCII.test(latin1)) return latin1
+  try {
+    return lenient.decode(Uint8Array.from(latin1, (char) => char.charCodeAt(0)))
+  } catch {
+    return undefined
+  }
 }
 
 /** Encodes as base64url without padding (RFC 7515 section 2). */

@@ -50,4 +50,14 @@ export {
 export { formatSnapshot, parseSnapshot, type Snapshot } from './propagation/snapshot.ts'
 export { type Clock, nowSeconds, type Seconds, systemClock } from './time.ts'
 export { MAX_TOKEN_BYTES } from './token/format.ts'
-export { type ResolveKey, type VerifiedToken, verifyToken } from './token/verify.ts'
+export {
+  createVerifiedCache,
+  type VerifiedCache,
+  type VerifiedEntry,
+} from './token/verified-cache.ts'
+export {
+  type ResolveKey,
+  type VerifiedToken,
+  type VerifyOptions,
+  verifyToken,
+} from './token/verify.ts'

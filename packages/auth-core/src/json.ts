@@ -28,68 +28,63 @@ export function isJsonObject(value: unknown): value is JsonObject {
 export function parseJsonObject(input: Uint8Array | string): JsonObject | undefined {
   try {
     const text = typeof input === 'string' ? input : decoder.decode(input)
-    if (depthOf(text) > MAX_DEPTH) return undefined
     const value: unknown = JSON.parse(text)
-    return isJsonObject(value) && hasCleanNames(text) ? value : undefined
+    return isJsonObject(value) && isClean(text) ? value : undefined
   } catch {
     return undefined
   }
 }
 
-/** Index just after the string that opens at `start`; the text's end where it is never closed. */
-function endOfString(text: string, start: number): number {
-  let index = start + 1
-  while (index < text.length) {
-    const char = text.charCodeAt(index)
-    if (char === QUOTE) return index + 1
-    index += char === BACKSLASH ? 2 : 1
-  }
-  return text.length
-}
-
-function depthOf(text: string): number {
-  let depth = 0
-  let deepest = 0
+/**
+ * Whether text that `JSON.parse` took is free of what it lets pass. Its grammar is known to hold: a
+ * string before a colon is a name, every other one is a value.
+ */
+function isClean(text: string): boolean {
+  const scopes: (string[] | undefined)[] = []
   for (let index = 0; index < text.length; index++) {
     const char = text.charCodeAt(index)
-    if (char === QUOTE) index = endOfString(text, index) - 1
-    else if (char === OPEN_OBJECT || char === OPEN_ARRAY) deepest = Math.max(deepest, ++depth)
-    else if (char === CLOSE_OBJECT || char === CLOSE_ARRAY) depth--
-  }
-  return deepest
-}
-
-/** For text that `JSON.parse` took: a string before a colon is a name, others are values. */
-function hasCleanNames(text: string): boolean {
-  const open: Set<string>[] = []
-  for (let index = 0; index < text.length; index++) {
-    const char = text.charCodeAt(index)
-    if (char === OPEN_OBJECT) open.push(new Set())
-    else if (char === CLOSE_OBJECT) open.pop()
-    else if (char === QUOTE) {
+    if (char === QUOTE) {
       const end = endOfString(text, index)
-      const string = unescaped(text, index, end)
-      if (string === undefined) return false
-      if (isName(text, end)) {
-        const names = open.at(-1)
-        if (names === undefined || names.has(string) || string === '__proto__') return false
-        names.add(string)
-      }
-      index = end - 1
-    }
+      if (!isCleanString(text, index, end, scopes.at(-1))) return false
+      index = end
+    } else if (char === OPEN_OBJECT || char === OPEN_ARRAY) {
+      if (scopes.push(char === OPEN_OBJECT ? [] : undefined) > MAX_DEPTH) return false
+    } else if (char === CLOSE_OBJECT || char === CLOSE_ARRAY) scopes.pop()
   }
   return true
 }
 
-function unescaped(text: string, start: number, end: number): string | undefined {
-  const raw = text.slice(start + 1, end - 1)
-  if (!raw.includes('\\')) return raw
-  const string: unknown = JSON.parse(text.slice(start, end))
-  return typeof string === 'string' && string.isWellFormed() ? string : undefined
+/** Index of the quote that closes the string opened at `start`. */
+function endOfString(text: string, start: number): number {
+  let index = start + 1
+  for (;;) {
+    const quote = text.indexOf('"', index)
+    let backslashes = 0
+    while (text.charCodeAt(quote - 1 - backslashes) === BACKSLASH) backslashes++
+    if (backslashes % 2 === 0) return quote
+    index = quote + 1
+  }
 }
 
-function isName(text: string, after: number): boolean {
-  let index = after
-  while (index < text.length && text.charCodeAt(index) <= 0x20) index++
+function isCleanString(
+  text: string,
+  start: number,
+  end: number,
+  names: string[] | undefined,
+): boolean {
+  let string = text.slice(start + 1, end)
+  if (string.includes('\\')) {
+    string = JSON.parse(text.slice(start, end + 1)) as string
+    if (!string.isWellFormed()) return false
+  }
+  if (names === undefined || !isBeforeColon(text, end)) return true
+  if (string === '__proto__' || names.includes(string)) return false
+  names.push(string)
+  return true
+}
+
+function isBeforeColon(text: string, quote: number): boolean {
+  let index = quote + 1
+  while (text.charCodeAt(index) <= 0x20) index++
   return text.charCodeAt(index) === COLON
 }

@@ -1,4 +1,4 @@
-import { decodeBase64Url, utf8 } from '../bytes.ts'
+import { decodeBase64Url, decodeBase64UrlText, utf8 } from '../bytes.ts'
 import { AuthError } from '../errors.ts'
 import { type JsonObject, parseJsonObject } from '../json.ts'
 import { isInstant, isKid } from '../jwk.ts'
@@ -45,10 +45,11 @@ export function parseCompact(token: unknown): CompactJws {
   if (!COMPACT.test(token)) throw malformed('a token is three base64url segments with two dots')
   const headerEnd = token.indexOf('.')
   const payloadEnd = token.lastIndexOf('.')
-  const headerBytes = decodeBase64Url(token.slice(0, headerEnd))
+  const headerText = decodeBase64UrlText(token.slice(0, headerEnd))
   const signature = decodeBase64Url(token.slice(payloadEnd + 1))
-  if (!headerBytes || !signature) throw malformed('the segments are canonical base64url')
-  const header = parseJsonObject(headerBytes)
+  if (headerText === undefined || !signature)
+    throw malformed('the segments are canonical base64url')
+  const header = parseJsonObject(headerText)
   if (!header) throw invalid('the header is one JSON object without duplicate names')
   return {
     header,
@@ -77,12 +78,10 @@ export function parseTokenHeader(header: JsonObject): TokenHeader {
   return { alg, kid, typ: typ.toLowerCase().replace(/^application\//, '') }
 }
 
-/** Decodes the payload: the claims as they came, before any of them is judged. */
-export function decodePayload(token: CompactJws): JsonObject {
-  const bytes = decodeBase64Url(token.payloadSegment)
-  const claims = bytes && parseJsonObject(bytes)
-  if (!claims) throw malformed('the payload is one JSON object without duplicate names')
-  return claims
+/** Decodes the payload, or answers `undefined` where it is not one clean JSON object. */
+export function decodePayload({ payloadSegment }: CompactJws): JsonObject | undefined {
+  const text = decodeBase64UrlText(payloadSegment)
+  return text === undefined ? undefined : parseJsonObject(text)
 }
 
 /**
@@ -90,7 +89,7 @@ export function decodePayload(token: CompactJws): JsonObject {
  * enough to say that the token's kid does not exist.
  */
 export function claimedIat(token: CompactJws): Seconds | undefined {
-  const { iat } = decodePayload(token)
+  const iat = decodePayload(token)?.iat
   return isInstant(iat) ? iat : undefined
 }
 

@@ -1,6 +1,6 @@
 import { type AccessTokenClaims, type Expected, validateClaims } from '../claims.ts'
-import { AuthError } from '../errors.ts'
-import type { VerifyKey } from '../jwk.ts'
+import { AuthError, type AuthErrorCode } from '../errors.ts'
+import { isInstant, type VerifyKey } from '../jwk.ts'
 import type { Seconds } from '../time.ts'
 import {
   type CompactJws,
@@ -9,6 +9,7 @@ import {
   parseCompact,
   parseTokenHeader,
 } from './format.ts'
+import type { VerifiedCache, VerifiedEntry } from './verified-cache.ts'
 
 /**
  * Finds the key of a kid.
@@ -27,6 +28,15 @@ export interface VerifiedToken {
   readonly kid: string
 }
 
+/** With what a token is verified. */
+export interface VerifyOptions {
+  readonly resolveKey: ResolveKey
+  readonly expected: Expected
+  readonly now: Seconds
+  /** Saves the signature check of a token that was seen before. Default: none. */
+  readonly cache?: VerifiedCache
+}
+
 /**
  * Verifies an access token.
  *
@@ -43,21 +53,51 @@ export interface VerifiedToken {
  *   `typ_mismatch`, `key_expired`, `alg_mismatch`, `signature_invalid`
  * @see RFC 9068 section 4, RFC 8725
  */
-export async function verifyToken(
-  token: unknown,
-  {
-    resolveKey,
-    expected,
-    now,
-  }: { readonly resolveKey: ResolveKey; readonly expected: Expected; readonly now: Seconds },
-): Promise<VerifiedToken> {
+export async function verifyToken(token: unknown, options: VerifyOptions): Promise<VerifiedToken> {
+  const { cache, expected, now, resolveKey } = options
+  const seen = typeof token === 'string' ? cache?.get(token) : undefined
+  if (seen) {
+    const key = await currentKeyOf(seen, token as string, options)
+    if (key === seen.key) {
+      refuseEndedKey(key, now)
+      return { claims: validateClaims(seen.claims, expected, now), kid: key.kid }
+    }
+  }
   const jws = parseCompact(token)
   const { kid, typ } = parseTokenHeader(jws.header)
   if (typ !== 'at+jwt') throw new AuthError('typ_mismatch', 'typ is at+jwt')
   const key = await resolveKey(kid, () => claimedIat(jws))
-  await verifySignature(jws, key, now)
-  return { claims: validateClaims(decodePayload(jws), expected, now), kid }
+  const checked = verifySignature(jws, key, now)
+  // Decoded while the signature is checked, on runtimes that do so in another thread; judged after.
+  const claims = decodePayload(jws)
+  await checked
+  if (!claims) {
+    throw new AuthError('token_malformed', 'the payload is one JSON object without duplicate names')
+  }
+  cache?.set(token as string, { key, claims })
+  return { claims: validateClaims(claims, expected, now), kid }
 }
+
+/** The key that the kid of a remembered token has now; the entry dies with its key. */
+async function currentKeyOf(
+  { key, claims }: VerifiedEntry,
+  token: string,
+  { cache, resolveKey }: VerifyOptions,
+): Promise<VerifyKey | undefined> {
+  try {
+    const current = await resolveKey(key.kid, () =>
+      isInstant(claims.iat) ? claims.iat : undefined,
+    )
+    if (current !== key) cache?.delete(token)
+    return current
+  } catch (error) {
+    if (error instanceof AuthError && GONE.includes(error.code)) cache?.delete(token)
+    throw error
+  }
+}
+
+/** What a resolver says of a key that is gone for good, and not just out of reach. */
+const GONE: readonly AuthErrorCode[] = ['key_revoked', 'key_unknown']
 
 /**
  * Verifies the signature of a JWS under one key, with the algorithm of the key.
@@ -66,17 +106,22 @@ export async function verifyToken(
  */
 export async function verifySignature(
   { header, signature, signingInput }: CompactJws,
-  { algorithm, cryptoKey, jwk, signatureBytes }: VerifyKey,
+  key: VerifyKey,
   now: Seconds,
 ): Promise<void> {
-  // A key past its own end is refused even while it is published (Storm-0558).
-  if (jwk.exp !== undefined && now >= jwk.exp) {
-    throw new AuthError('key_expired', 'the key has not ended', { kid: jwk.kid })
-  }
+  const { algorithm, cryptoKey, signatureBytes } = key
+  refuseEndedKey(key, now)
   if (header.alg !== algorithm.alg) throw new AuthError('alg_mismatch', 'alg is that of the key')
   // Runtimes differ in whether a signature of another length answers false or throws.
   const holds =
     signature.length === signatureBytes &&
     (await crypto.subtle.verify(algorithm.signatureParams, cryptoKey, signature, signingInput))
   if (!holds) throw new AuthError('signature_invalid', 'the signature is that of the key')
+}
+
+/** A key past its own end is refused even while it is published (Storm-0558). */
+function refuseEndedKey({ jwk, kid }: VerifyKey, now: Seconds): void {
+  if (jwk.exp !== undefined && now >= jwk.exp) {
+    throw new AuthError('key_expired', 'the key has not ended', { kid })
+  }
 }
