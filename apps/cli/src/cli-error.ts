@@ -6,6 +6,8 @@ export interface CliErrorFacts {
   readonly why?: readonly string[]
   /** What to do or type next, one line per way. */
   readonly next?: readonly string[]
+  /** Facts for programs, which join the error with `--json`. */
+  readonly data?: Readonly<Record<string, unknown>>
   readonly cause?: unknown
 }
 
@@ -18,12 +20,13 @@ export class CliError extends Error {
   readonly code: string
   readonly why: readonly string[]
   readonly next: readonly string[]
+  readonly data: Readonly<Record<string, unknown>>
 
   constructor(
     exit: keyof typeof EXIT,
     code: string,
     message: string,
-    { why = [], next = [], cause }: CliErrorFacts = {},
+    { why = [], next = [], data = {}, cause }: CliErrorFacts = {},
   ) {
     super(message, cause === undefined ? undefined : { cause })
     this.name = 'CliError'
@@ -31,6 +34,7 @@ export class CliError extends Error {
     this.code = code
     this.why = why
     this.next = next
+    this.data = data
   }
 }
 

@@ -43,7 +43,7 @@ const OF_INFISICAL: Readonly<Record<InfisicalErrorCode, Row>> = {
   invalid_config: [
     'usage',
     'the configuration for Infisical is incomplete or wrong',
-    'keyturn help, and the README for the variables',
+    'set the variables that the README names, or pass --project-id, --env and --domain',
   ],
   webhook_invalid: ['unexpected', 'the webhook is not understood'],
   session_closed: ['unexpected', 'the session has ended'],

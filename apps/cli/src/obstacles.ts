@@ -1,11 +1,13 @@
 import type { Seconds } from '@keyturn/auth-core'
 import { type Obstacle, type Policy, shortestPropagation } from '@keyturn/auth-core/signing'
-import { formatDuration, formatMoment } from './times.ts'
+import { formatDuration, formatInstant, formatMoment } from './times.ts'
 
 /** What obstacles are told with. */
 export interface ObstacleFacts {
   readonly policy: Policy
   readonly now: Seconds
+  /** Why somebody did not acknowledge, by name. */
+  readonly problems: ReadonlyMap<string, string>
 }
 
 type Reason = Obstacle['reason']
@@ -30,7 +32,8 @@ const WORDS: { readonly [R in Reason]: Words<R> } = {
       `verifiers that cache the key set may refuse every new token until ${formatMoment(opensAt, now)}`,
   },
   no_answer: {
-    why: ({ name }) => `${name} did not acknowledge the keys`,
+    why: ({ name }, { problems }) =>
+      `${name} did not acknowledge the keys: ${problems.get(name) ?? 'no reason given'}`,
     risk: riskOfOtherKeys,
   },
   other_keys: {
@@ -61,4 +64,10 @@ function riskOfOtherKeys({ name }: { readonly name: string }, { policy }: Obstac
 /** The entry for exactly this obstacle: the table ties each reason to its own facts. */
 function wordsOf({ reason }: Obstacle): Words<Reason> {
   return WORDS[reason] as Words<Reason>
+}
+
+/** An obstacle for programs; the instant in ISO 8601. */
+export function obstacleData(obstacle: Obstacle): Readonly<Record<string, unknown>> {
+  if (obstacle.reason !== 'propagation_window') return { ...obstacle }
+  return { reason: obstacle.reason, opens_at: formatInstant(obstacle.opensAt) }
 }

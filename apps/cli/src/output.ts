@@ -101,8 +101,8 @@ function createStyle(colours: boolean): Style {
   }
 }
 
-function errorData({ code, exit, message, why, next }: CliError): object {
-  return { code, exit, message, why, next }
+function errorData({ code, exit, message, why, next, data }: CliError): object {
+  return { code, exit, message, why, next, ...data }
 }
 
 function errorLines({ message, why, next }: CliError, style: Style): readonly string[] {

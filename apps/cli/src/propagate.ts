@@ -91,12 +91,22 @@ export function answersOf(
     }))
 }
 
-/** What became of a ping, in words, and whether the recipient holds exactly these keys. */
+/** Why the others did not answer, by name. */
+export function problemsOf(deliveries: readonly Delivery[]): ReadonlyMap<string, string> {
+  return new Map(
+    deliveries.flatMap(({ recipient, problem }): [string, string][] =>
+      problem === undefined ? [] : [[recipient.name, problem]],
+    ),
+  )
+}
+
+/** What became of a ping, and whether the recipient holds exactly these keys. */
 export interface Verdict {
   readonly name: string
   readonly role: Recipient['role']
   readonly holds: boolean
-  readonly words: string
+  /** In words: `acknowledged in 12 ms`, or why not. */
+  readonly detail: string
   readonly ms: number
   /** For how long it has held these keys, in seconds; absent where it does not. */
   readonly age?: number
@@ -111,9 +121,9 @@ export async function judge(
   const obstacles = await unacknowledged(keyring, answers)
   return deliveries.map(({ recipient: { name, role }, ms, acknowledgement, problem }) => {
     const other = obstacles.find((each) => each.reason === 'other_keys' && each.name === name)
-    const words = problem ?? (other ? 'holds other keys' : `acknowledged in ${ms} ms`)
+    const detail = problem ?? (other ? 'holds other keys' : `acknowledged in ${ms} ms`)
     const holds = acknowledgement !== undefined && other === undefined
-    return { name, role, holds, words, ms, ...(holds && { age: acknowledgement.age }) }
+    return { name, role, holds, detail, ms, ...(holds && { age: acknowledgement.age }) }
   })
 }
 
@@ -130,7 +140,7 @@ async function deliver(
   const msSince = () => Math.max(0, Math.round(clock.nowMs() - startedAtMs))
   try {
     const answer = await requestJson(fetch, recipient.url, {
-      who: recipient.name,
+      who: 'it',
       method: 'POST',
       headers: { ...headers, 'content-type': 'application/json' },
       body,

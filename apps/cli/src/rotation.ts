@@ -74,15 +74,18 @@ export async function openRotation(context: Context): Promise<Rotation> {
   }
 }
 
-/** Judges who holds the keys, and warns of everybody who does not: a step stands all the same. */
+/** Judges who holds the keys, and warns where somebody does not: a step stands all the same. */
 export async function reportDeliveries(
   { output }: Context,
   keyring: Keyring,
   deliveries: readonly Delivery[],
 ): Promise<readonly Verdict[]> {
   const verdicts = await judge(keyring, deliveries)
-  for (const { name, words } of verdicts.filter(({ holds }) => !holds)) {
-    output.warn(`${name}: ${words}; it will read the keys by itself`)
+  const late = verdicts.filter(({ holds }) => !holds).map(({ name }) => name)
+  if (late.length > 0) {
+    output.warn(
+      `${late.join(', ')} did not acknowledge the keys, and will read them when they poll`,
+    )
   }
   return verdicts
 }

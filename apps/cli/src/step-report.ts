@@ -22,10 +22,10 @@ export function reportStep(
   { verb, changed, lines, keyring, verdicts }: StepReport,
 ): void {
   const { style } = output
-  const rows = verdicts.map(({ name, holds, words }) => [
+  const rows = verdicts.map(({ name, holds, detail }) => [
     holds ? (['ok', style.good] as const) : (['late', style.wait] as const),
     name,
-    words,
+    detail,
   ])
   output.result([...lines, ...formatTable(rows)], {
     verb,
@@ -43,9 +43,9 @@ export function keyData(keyring: Keyring, kid: string): Readonly<Record<string, 
     kid,
     status: statusOf(keyring, kid),
     alg: jwk?.alg,
-    stagedAt: instantOrNull(jwk?.iat),
-    signsSince: instantOrNull(jwk?.nbf),
-    endsAt: instantOrNull(jwk?.exp),
+    staged_at: instantOrNull(jwk?.iat),
+    signs_since: instantOrNull(jwk?.nbf),
+    ends_at: instantOrNull(jwk?.exp),
   }
 }
 

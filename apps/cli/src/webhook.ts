@@ -36,11 +36,11 @@ export function describeWebhook(outcome: WebhookOutcome, environment: string): r
   }
   if (outcome.state !== 'by_hand') return [`webhook: ${outcome.url} (${outcome.state})`]
   return [
-    'webhook: Infisical lets only users create one. Without it the issuer polls. By hand:',
+    'webhook: Infisical lets only users look at webhooks. If there is none yet, by hand:',
     '  1. open the project in Infisical, then Webhooks, then Create',
     `  2. environment: ${environment}; secret path: ${WEBHOOK_PATH}`,
     `  3. URL: ${outcome.url}`,
     `  4. secret key: the value of ${FOLDERS.edge}/webhook_secret`,
-    '  5. save it, and press Test: the issuer answers 200',
+    '  5. save it, and press Test: the issuer answers 200. Until then the issuer polls.',
   ]
 }

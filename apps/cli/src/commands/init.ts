@@ -83,7 +83,7 @@ function report(
     changed: !nothing,
     revision: keyring.revision,
     edges,
-    pingPublicKey,
+    ping_public_keys: pingPublicKey,
     webhook,
     config,
   })

@@ -40,7 +40,7 @@ export const checkKeys: Verb<object> = async (context) => {
   const findings: readonly Finding[] = [
     ...findStored(keyring),
     ...served,
-    ...verdicts.map(({ name, holds, words }) => ({ ok: holds, where: name, what: words })),
+    ...verdicts.map(({ name, holds, detail }) => ({ ok: holds, where: name, what: detail })),
   ]
   const ok = findings.every((finding) => finding.ok)
   const { style } = context.output

@@ -1,9 +1,15 @@
-import { apply, gate, generateFreshKey, type Obstacle } from '@keyturn/auth-core/signing'
+import {
+  apply,
+  currentKey,
+  gate,
+  generateFreshKey,
+  type Obstacle,
+} from '@keyturn/auth-core/signing'
 import { CliError } from '../cli-error.ts'
 import type { Context } from '../context.ts'
 import { EXIT } from '../exit-codes.ts'
-import { describeObstacle, describeRisk } from '../obstacles.ts'
-import { answersOf } from '../propagate.ts'
+import { describeObstacle, describeRisk, obstacleData } from '../obstacles.ts'
+import { answersOf, type Delivery, problemsOf } from '../propagate.ts'
 import { openRotation, type Rotation, reportDeliveries } from '../rotation.ts'
 import { reportStep } from '../step-report.ts'
 import { formatMoment } from '../times.ts'
@@ -16,56 +22,58 @@ const LONGEST_SETTLING_MS = 10_000
 export const flipKeys: Verb<{ readonly force?: boolean }> = async (context, { force = false }) => {
   context.settings.requireIssuer()
   const rotation = await openRotation(context)
-  const obstacles = await settledObstacles(context, rotation)
-  if (obstacles.length > 0) overrideOrRefuse(context, { rotation, obstacles, force })
+  const asked = await askGate(context, rotation)
+  if (asked.obstacles.length > 0) overrideOrRefuse(context, rotation, { ...asked, force })
 
   const { policy, read } = rotation
   const now = rotation.now()
   const fresh = await generateFreshKey(policy.alg, now)
   const after = apply(read.keyring, { verb: 'flip', fresh }, { policy, now })
-  const written = await rotation.write(after, 'flip')
-  const verdicts = await reportDeliveries(context, written.keyring, written.deliveries)
+  const { keyring, deliveries } = await rotation.write(after, 'flip')
+  const verdicts = await reportDeliveries(context, keyring, deliveries)
+  const turned = currentKey(read.keyring)?.kid
+  const endsAt = keyring.keys.find(({ kid }) => kid === turned)?.jwk.exp ?? now
   const lines = [
-    ...after.keys.flatMap(({ kid, jwk }) => {
-      if (jwk.nbf === now) return [`flipped: ${kid} signs`]
-      const endsAt = jwk.exp === undefined ? '' : formatMoment(jwk.exp, now)
-      return endsAt ? [`previous: ${kid} verifies until ${endsAt}`] : []
-    }),
+    `flipped: ${currentKey(keyring)?.kid} signs`,
+    `previous: ${turned} verifies until ${formatMoment(endsAt, now)}`,
     `staged: ${fresh.kid} is the next key`,
   ]
-  reportStep(context, { verb: 'flip', changed: true, lines, keyring: written.keyring, verdicts })
+  reportStep(context, { verb: 'flip', changed: true, lines, keyring, verdicts })
   return EXIT.ok
 }
 
+interface GateAnswer {
+  readonly obstacles: readonly Obstacle[]
+  readonly deliveries: readonly Delivery[]
+}
+
 /** Asks the gate; where edges have only just taken the keys over, waits and asks again. */
-async function settledObstacles(
-  { output, clock }: Context,
-  { read, policy, edges, now, announce, finishInterrupted }: Rotation,
-): Promise<readonly Obstacle[]> {
+async function askGate({ output, clock }: Context, rotation: Rotation): Promise<GateAnswer> {
+  const { policy, edges } = rotation
+  const { keyring } = rotation.read
   const giveUpAtMs = clock.nowMs() + LONGEST_SETTLING_MS
-  output.progress(`asking the issuer and ${edges.length} edge(s) which keys they hold`)
-  let deliveries = await finishInterrupted()
+  output.progress(
+    `asking the issuer and ${edges.length} ${edges.length === 1 ? 'edge' : 'edges'} which keys they hold`,
+  )
+  let deliveries = await rotation.finishInterrupted()
   for (;;) {
     const answers = answersOf(deliveries, 'edge')
-    const obstacles = await gate(read.keyring, { policy, edges: answers, now: now() })
+    const obstacles = await gate(keyring, { policy, edges: answers, now: rotation.now() })
     const waits = obstacles.map((each) => (each.reason === 'settling' ? each.wait : Infinity))
     const waitMs = Math.max(0, ...waits) * 1000
-    if (waitMs === 0 || clock.nowMs() + waitMs > giveUpAtMs) return obstacles
+    if (waitMs === 0 || clock.nowMs() + waitMs > giveUpAtMs) return { obstacles, deliveries }
     output.progress(`waiting ${Math.ceil(waitMs / 1000)} s until every edge has settled`)
     await clock.sleep(waitMs)
-    deliveries = await announce(read.keyring)
+    deliveries = await rotation.announce(keyring)
   }
 }
 
 function overrideOrRefuse(
   { output }: Context,
-  {
-    rotation: { policy, now },
-    obstacles,
-    force,
-  }: { rotation: Rotation; obstacles: readonly Obstacle[]; force: boolean },
+  { policy, now }: Rotation,
+  { obstacles, deliveries, force }: GateAnswer & { readonly force: boolean },
 ): void {
-  const facts = { policy, now: now() }
+  const facts = { policy, now: now(), problems: problemsOf(deliveries) }
   const impossible = obstacles.some(({ reason }) => reason === 'no_next_key')
   if (force && !impossible) {
     for (const obstacle of obstacles) output.warn(`forced: ${describeRisk(obstacle, facts)}`)
@@ -78,5 +86,6 @@ function overrideOrRefuse(
       : [
           'keyturn keys check, and run this again once the gate is open (--force says what it costs)',
         ],
+    data: { obstacles: obstacles.map(obstacleData) },
   })
 }

@@ -2,8 +2,8 @@ import { AuthError } from '@keyturn/auth-core'
 import { apply, type Keyring, keysWith, retireObstacles } from '@keyturn/auth-core/signing'
 import { CliError } from '../cli-error.ts'
 import { EXIT } from '../exit-codes.ts'
-import { describeObstacle } from '../obstacles.ts'
-import { answersOf, type Delivery } from '../propagate.ts'
+import { describeObstacle, obstacleData } from '../obstacles.ts'
+import { answersOf, type Delivery, problemsOf } from '../propagate.ts'
 import { openRotation, type Rotation, reportDeliveries } from '../rotation.ts'
 import { reportStep } from '../step-report.ts'
 import { formatMoment } from '../times.ts'
@@ -66,7 +66,7 @@ function retireEnded(rotation: Rotation): Retirement {
 function refuseUnconfirmed({ read, policy, now }: Rotation, deliveries: readonly Delivery[]): void {
   const obstacles = retireObstacles(read.keyring, answersOf(deliveries, 'issuer'))
   if (obstacles.length === 0) return
-  const facts = { policy, now: now() }
+  const facts = { policy, now: now(), problems: problemsOf(deliveries) }
   throw new CliError(
     'refused',
     'issuer_unconfirmed',
@@ -74,6 +74,7 @@ function refuseUnconfirmed({ read, policy, now }: Rotation, deliveries: readonly
     {
       why: obstacles.map((obstacle) => describeObstacle(obstacle, facts)),
       next: ['keyturn keys check, and run this again once the issuer answers'],
+      data: { obstacles: obstacles.map(obstacleData) },
     },
   )
 }

@@ -47,14 +47,18 @@ export const showStatus: Verb<object> = async (context) => {
       at: formatInstant(at),
       reason,
     })),
-    due: due && { ...due, dueAt: formatInstant(due.dueAt) },
-    overdueSeconds: overdue,
+    due: due ? dueData(due) : null,
+    overdue_seconds: overdue,
     policy,
     edges,
     holders: verdicts,
     notes,
   })
   return EXIT.ok
+}
+
+function dueData({ dueAt, ...what }: Due): object {
+  return { ...what, due_at: formatInstant(dueAt) }
 }
 
 /** What is due now, else what will be due first. */
@@ -111,10 +115,10 @@ function holderLines(
   edges: number,
 ): readonly string[] {
   if (settings.issuer === undefined) return ['nobody was asked: KEYTURN_ISSUER is not set']
-  const rows = verdicts.map(({ name, holds, words, age }): Cell[] => [
+  const rows = verdicts.map(({ name, holds, detail, age }): Cell[] => [
     holds ? ['ok', style.good] : ['late', style.wait],
     name,
-    age === undefined ? words : `${words}, held for ${formatDuration(age)}`,
+    age === undefined ? detail : `${detail}, held for ${formatDuration(age)}`,
   ])
   return [...formatTable(rows), ...(edges === 0 ? ['no edge is registered'] : [])]
 }

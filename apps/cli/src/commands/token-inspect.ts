@@ -11,7 +11,7 @@ import {
 } from '@keyturn/auth-core'
 import { CliError, usageError } from '../cli-error.ts'
 import type { Context } from '../context.ts'
-import { EXIT } from '../exit-codes.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { fetchIssuerJwks } from '../issuer-client.ts'
 import { printable } from '../output.ts'
 import { formatTable } from '../table.ts'
@@ -27,7 +27,8 @@ interface Decoded {
 /** Whether a token holds; `undefined` where no issuer is known, so that nothing was proven. */
 interface Verdict {
   readonly valid: boolean | undefined
-  readonly words: string
+  readonly detail: string
+  readonly exit: ExitCode
   readonly code?: string
 }
 
@@ -54,39 +55,56 @@ export const inspectToken: Verb<{ readonly audience?: readonly string[] }> = asy
       ...section('header', decoded.header),
       ...section('claims', decoded.claims),
       ...formatTable(times),
-      paint(verdict.words),
+      paint(printable(verdict.detail)),
     ],
-    { ...decoded, times: Object.fromEntries(times), verdict },
+    { ...decoded, times: Object.fromEntries(times), verdict: verdictData(verdict) },
   )
-  return verdict.valid === false ? EXIT.refused : EXIT.ok
+  return verdict.exit
 }
 
-async function judgeToken(
-  context: Context,
-  { token, claims, audience }: { token: string; claims: JsonObject; audience: readonly string[] },
-): Promise<Verdict> {
-  const { issuer } = context.settings
-  if (issuer === undefined) {
-    const words = 'decoded, not verified: nothing of this is proven (set KEYTURN_ISSUER to verify)'
-    return { valid: undefined, words }
+function verdictData({ valid, detail, code }: Verdict): object {
+  return { valid: valid ?? null, detail, ...(code !== undefined && { code }) }
+}
+
+interface Judged {
+  readonly token: string
+  readonly claims: JsonObject
+  readonly audience: readonly string[]
+}
+
+async function judgeToken(context: Context, judged: Judged): Promise<Verdict> {
+  if (context.settings.issuer === undefined) {
+    const detail = 'decoded, not verified: nothing of this is proven (set KEYTURN_ISSUER to verify)'
+    return { valid: undefined, detail, exit: EXIT.ok }
   }
-  const anyAudience = [claims.aud].flat().filter((aud) => typeof aud === 'string' && aud !== '')
-  const named = audience.length > 0 ? audience : (anyAudience as readonly string[])
-  const keySet = await importKeySet(await fetchIssuerJwks(context))
   try {
-    await verifyToken(token, {
-      resolveKey: (kid) => findKey(keySet, kid),
-      // A token without any audience fails on its form before this one is compared.
-      expected: defineExpected({ issuer, audience: named.length > 0 ? named : issuer }),
-      now: nowSeconds(context.clock),
-    })
+    await verify(context, judged)
   } catch (error) {
+    if (error instanceof CliError) {
+      const detail = `decoded, not verified: ${error.message}`
+      return { valid: undefined, detail, exit: error.exit, code: error.code }
+    }
     if (!(error instanceof AuthError)) throw error
-    const words = `refused: ${error.code}: expected that ${error.message}`
-    return { valid: false, words, code: error.code }
+    const detail = `refused: ${error.code}: expected that ${error.message}`
+    return { valid: false, detail, exit: EXIT.refused, code: error.code }
   }
-  const suffix = audience.length > 0 ? '' : ' (the audience was not judged: pass --audience)'
-  return { valid: true, words: `valid: signature, issuer and times hold${suffix}` }
+  const suffix = judged.audience.length > 0 ? '' : ' (the audience was not judged: pass --audience)'
+  return { valid: true, detail: `valid: signature, issuer and times hold${suffix}`, exit: EXIT.ok }
+}
+
+async function verify(context: Context, { token, claims, audience }: Judged): Promise<void> {
+  const issuer = context.settings.requireIssuer()
+  const own = [claims.aud]
+    .flat()
+    .filter((aud): aud is string => typeof aud === 'string' && aud !== '')
+  const named = audience.length > 0 ? audience : own
+  const keySet = await importKeySet(await fetchIssuerJwks(context))
+  await verifyToken(token, {
+    resolveKey: (kid) => findKey(keySet, kid),
+    // A token without any audience fails on its form before this one is compared.
+    expected: defineExpected({ issuer, audience: named.length > 0 ? named : issuer }),
+    now: nowSeconds(context.clock),
+  })
 }
 
 function findKey({ keys, revoked }: KeySet, kid: string) {
