@@ -1,13 +1,13 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import type { Clock } from '@keyturn/auth-core'
 import { Hono, type MiddlewareHandler } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { methodNotAllowed } from 'hono/method-not-allowed'
 import { type Config, isLoopback } from './config.ts'
 import type { KeyHolder } from './keys/holder.ts'
 import type { Reloader } from './keys/reload.ts'
 import { adminClients } from './routes/admin-clients.ts'
 import { failureOf } from './routes/health.ts'
+import { limitBody, tooLarge } from './routes/limit-body.ts'
 import type { Storage } from './storage/storage.ts'
 import { describeError, type Logger } from './telemetry/log.ts'
 import { measure } from './telemetry/measure.ts'
@@ -62,11 +62,10 @@ export function createPrivateApp(deps: PrivateAppDeps): Hono {
     const { registry } = metrics
     return c.body(await registry.metrics(), 200, { 'content-type': registry.contentType })
   })
-  app.use('/admin/*', bodyLimit({ maxSize: 64 * 1024 }))
+  app.use('/admin/*', limitBody(64 * 1024, tooLarge))
   app.route('/admin/clients', adminClients({ clients: storage.clients, clock, log }))
   app.notFound((c) => c.json({ error: 'not_found' }, 404))
   app.onError((error, c) => {
-    if ('getResponse' in error) return error.getResponse()
     log.error({ error: describeError(error) }, 'private request failed')
     return c.json({ error: 'server_error' }, 500)
   })

@@ -179,6 +179,8 @@ describe('the body of a token request', () => {
 
   it('is refused over 16 KiB, whether or not its length was announced', async () => {
     const form = { ...post, padding: 'x'.repeat(16 * 1024) }
+    const length = String(new URLSearchParams(form).toString().length)
+    await refused(await ask(form, { 'content-length': length }), 413, 'invalid_request')
     await refused(await ask(form), 413, 'invalid_request')
     const body = new Blob([new URLSearchParams(form).toString()]).stream()
     const streamed = new Request(`${ISSUER}/oauth/token`, {
@@ -188,6 +190,13 @@ describe('the body of a token request', () => {
       duplex: 'half',
     })
     await refused(await world.app.request(streamed), 413, 'invalid_request')
+  })
+
+  it('is taken with exactly 16 KiB', async () => {
+    const bare = new URLSearchParams(post).toString()
+    const form = `${bare}&padding=${'x'.repeat(16 * 1024 - bare.length - '&padding='.length)}`
+    await tokenOf(await ask(form, { 'content-length': String(form.length) }))
+    await tokenOf(await ask(form))
   })
 
   it('counts unknown parameters as absent, and empty ones as omitted', async () => {

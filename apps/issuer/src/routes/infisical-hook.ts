@@ -1,11 +1,11 @@
 import type { Clock } from '@keyturn/auth-core'
 import { type Context, Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import type { KeyHolder } from '../keys/holder.ts'
 import type { Reloader } from '../keys/reload.ts'
 import { createSeenOnce } from '../keys/seen-once.ts'
 import { describeError, type Logger } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { limitBody, tooLarge } from './limit-body.ts'
 
 const MAX_BODY_BYTES = 16 * 1024
 
@@ -40,7 +40,7 @@ export function infisicalHook(deps: InfisicalHookDeps): Hono {
   const seen = createSeenOnce({ clock, ttlMs: REMEMBERED_MS, capacity: 10_000 })
   const route = new Hono()
 
-  route.post('/', bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge }), async (c) => {
+  route.post('/', limitBody(MAX_BODY_BYTES, tooLarge), async (c) => {
     const header = c.req.header('x-infisical-signature')
     const event = authenticEvent(await c.req.text(), header)
     if (event === undefined || header === undefined) {
@@ -79,8 +79,4 @@ export function infisicalHook(deps: InfisicalHookDeps): Hono {
   }
 
   return route
-}
-
-function tooLarge(c: Context): Response {
-  return c.json({ error: 'too_large' }, 413)
 }

@@ -8,13 +8,13 @@ import {
   verifyPing,
 } from '@keyturn/auth-core'
 import { type Context, Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import type { HeldKeys } from '../keys/held-keys.ts'
 import type { KeyHolder } from '../keys/holder.ts'
 import type { Reloader } from '../keys/reload.ts'
 import { createSeenOnce } from '../keys/seen-once.ts'
 import { describeError, type Logger } from '../telemetry/log.ts'
 import { hookErrorOf } from '../wire-errors.ts'
+import { limitBody, tooLarge } from './limit-body.ts'
 
 const MAX_BODY_BYTES = 16 * 1024
 
@@ -42,7 +42,7 @@ export function rotationHook(deps: RotationHookDeps): Hono {
   const seen = createSeenOnce({ clock, ttlMs: REMEMBERED_MS, capacity: 10_000 })
   const route = new Hono()
 
-  route.post('/', bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge }), async (c) => {
+  route.post('/', limitBody(MAX_BODY_BYTES, tooLarge), async (c) => {
     const ping = await receive(c)
     log.info({ ping: ping.type, revision: ping.data.revision }, 'ping received')
     await obey(ping, deps)
@@ -104,8 +104,4 @@ function heldBy(keys: KeyHolder): HeldKeys {
   const held = keys.held()
   if (!held) throw new AuthError('keys_unavailable', 'a keyring has been loaded')
   return held
-}
-
-function tooLarge(c: Context): Response {
-  return c.json({ error: 'too_large' }, 413)
 }

@@ -1,5 +1,4 @@
 import { type Context, Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import type { AuthenticateClient } from '../clients/authenticate.ts'
 import { readCredentials } from '../clients/credentials.ts'
 import type { Granted } from '../grants/grant.ts'
@@ -9,6 +8,7 @@ import { describeError, type Logger } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type OAuthErrorCode, TokenRefusal, wireOf } from '../wire-errors.ts'
 import { readForm } from './form.ts'
+import { limitBody } from './limit-body.ts'
 
 const MAX_BODY_BYTES = 16 * 1024
 
@@ -36,16 +36,13 @@ export function tokenRoute(deps: TokenRouteDeps): Hono {
   const route = new Hono()
 
   route.use(async function noStore(c, next) {
+    c.header('cache-control', 'no-store')
+    c.header('pragma', 'no-cache')
     await next()
-    c.res.headers.set('cache-control', 'no-store')
-    c.res.headers.set('pragma', 'no-cache')
   })
   route.use(
-    bodyLimit({
-      maxSize: MAX_BODY_BYTES,
-      onError: () => {
-        throw new TokenRefusal('body_too_large')
-      },
+    limitBody(MAX_BODY_BYTES, () => {
+      throw new TokenRefusal('body_too_large')
     }),
   )
   route.post('/', async function token(c) {
