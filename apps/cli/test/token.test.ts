@@ -135,6 +135,14 @@ describe('token inspect', () => {
     }
   })
 
+  it('judges the times with the clock tolerance of the policy', async () => {
+    const now = Math.floor(Date.now() / 1000)
+    const ended = await mintLocally({ iat: now - 60, exp: now - 20 })
+    const strict = { KEYTURN_POLICY: '{"clockTolerance":5}' }
+    expect((await keyturn(['token', 'inspect'], ended)).code).toBe(0)
+    expect((await keyturn(['token', 'inspect'], ended, strict)).code).toBe(3)
+  })
+
   it('says that nothing is proven where no issuer is known', async () => {
     const { code, stdout } = await keyturn(['token', 'inspect', '--json'], await mintLocally(), {
       KEYTURN_ISSUER: '',

@@ -9,6 +9,7 @@ import {
   parseJsonObject,
   verifyToken,
 } from '@keyturn/auth-core'
+import { definePolicy } from '@keyturn/auth-core/signing'
 import { CliError, usageError } from '../cli-error.ts'
 import type { Context } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
@@ -102,7 +103,11 @@ async function verify(context: Context, { token, claims, audience }: Judged): Pr
   await verifyToken(token, {
     resolveKey: (kid) => findKey(keySet, kid),
     // A token without any audience fails on its form before this one is compared.
-    expected: defineExpected({ issuer, audience: named.length > 0 ? named : issuer }),
+    expected: defineExpected({
+      issuer,
+      audience: named.length > 0 ? named : issuer,
+      clockTolerance: definePolicy(context.settings.policyOptions).clockTolerance,
+    }),
     now: nowSeconds(context.clock),
   })
 }
