@@ -143,9 +143,9 @@ async function derivedSlots({ now }: Run, present: Values): Promise<Values> {
 }
 
 async function publicOf(present: Values, slot: string, times: object): Promise<object> {
-  const { kid, alg, ...material } = await parsePrivateKey(present[slot] ?? '', slot)
+  const { kid, ...material } = await parsePrivateKey(present[slot] ?? '', slot)
   const jwk = createPublicKey(createPrivateKey({ key: material, format: 'jwk' }))
-  return { ...jwk.export({ format: 'jwk' }), kid, alg, use: 'sig', ...times }
+  return { ...jwk.export({ format: 'jwk' }), kid, alg: material.alg, use: 'sig', ...times }
 }
 
 async function withNextKey({ store, alg, now, updated }: Run): Promise<Keyring> {

@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { AlgorithmName } from '@keyturn/auth-core'
 import { currentKey, generateFreshKey, nextKey } from '@keyturn/auth-core/signing'
 import { type InfisicalDev, seedProject, startInfisicalDev } from '@keyturn/infisical-dev'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -62,7 +63,8 @@ const everything = async () =>
   (await secrets.list('/auth', { recursive: true })).map(
     ({ path, name, value, version }) => `${path}/${name} ${version} ${value}`,
   )
-const privateJwk = async () => JSON.stringify((await generateFreshKey('EdDSA', now)).privateJwk)
+const privateJwk = async (alg: AlgorithmName = 'EdDSA') =>
+  JSON.stringify((await generateFreshKey(alg, now)).privateJwk)
 
 async function put(path: string, values: Readonly<Record<string, string>>): Promise<void> {
   await secrets.ensureFolder(path)
@@ -140,15 +142,18 @@ describe('initialiseLayout', () => {
     ])
   })
 
-  it('derives the public set from private keys that are there, and keeps them', async () => {
-    const [current, next] = [await privateJwk(), await privateJwk()]
-    await put('/auth/jwt', { current_private_key: current, next_private_key: next })
-    const { keyring } = await run()
-    expect(currentKey(keyring)?.privateJwk).toEqual(JSON.parse(current))
-    expect(nextKey(keyring)?.privateJwk).toEqual(JSON.parse(next))
-    expect((await secrets.get('/auth/jwt', 'current_private_key'))?.value).toBe(current)
-    expect((await read()).notes).toEqual([])
-  })
+  it.each(['EdDSA', 'ES256', 'RS256', 'ML-DSA-44'] as const)(
+    'derives the public set from private %s keys that are there, and keeps them',
+    async (alg) => {
+      const [current, next] = [await privateJwk(alg), await privateJwk(alg)]
+      await put('/auth/jwt', { current_private_key: current, next_private_key: next })
+      const { keyring } = await run()
+      expect(currentKey(keyring)?.privateJwk).toEqual(JSON.parse(current))
+      expect(nextKey(keyring)?.privateJwk).toEqual(JSON.parse(next))
+      expect((await secrets.get('/auth/jwt', 'current_private_key'))?.value).toBe(current)
+      expect((await read()).notes).toEqual([])
+    },
+  )
 
   it('takes a current key in PKCS#8 PEM, and stages a next one', async () => {
     const pem = generateKeyPairSync('ed25519')
