@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { unstable_startWorker } from 'wrangler'
@@ -23,65 +25,98 @@ export interface RunningEdge {
   stop(): Promise<void>
 }
 
+type StartedWorker = Awaited<ReturnType<typeof unstable_startWorker>>
+
 const CONFIG = fileURLToPath(new URL('../../../apps/edge/wrangler.jsonc', import.meta.url))
+const HOST = '127.0.0.1'
 const READY_WITHIN_MS = 20_000
-const POLL_MS = 25
 
 /**
  * Runs the real Worker of apps/edge in workerd, bundled as for a deployment, on 127.0.0.1.
  *
- * It is ready when it answers; a configuration that it refuses is an error here, with what it wrote.
- * Nothing but loopback is used: no account, no telemetry, no `cf` object from outside.
+ * It is ready when it answers; a taken port, a Worker that does not build and a configuration that
+ * it refuses are errors here. Nothing but loopback is used: no account, no telemetry, no `cf` object
+ * from outside, and neither .dev.vars nor .env of this machine takes part.
  */
 export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
+  const { port = 0, vars, secrets = {}, persistDir = false } = options
   process.env.CLOUDFLARE_CF_FETCH_ENABLED = 'false'
   process.env.WRANGLER_SEND_METRICS = 'false'
+  await refuseTaken(port)
   const lines: string[] = []
   const worker = await unstable_startWorker({
     config: CONFIG,
-    // Neither .dev.vars nor .env of this machine takes part.
     envFiles: [],
-    bindings: {
-      ...bindingsOf('plain_text', options.vars),
-      ...bindingsOf('secret_text', options.secrets),
-    },
+    bindings: { ...bindingsOf('plain_text', vars), ...bindingsOf('secret_text', secrets) },
     dev: {
-      server: { hostname: '127.0.0.1', port: options.port ?? 0 },
-      persist: options.persistDir ?? false,
+      server: { hostname: HOST, port },
+      persist: persistDir,
       watch: false,
       inspector: false,
       logLevel: 'none',
-      structuredLogsHandler: ({ message }) => lines.push(message),
+      structuredLogsHandler: (log: { readonly message: string }) => void lines.push(log.message),
     },
   })
+  const done = new AbortController()
   try {
-    await worker.ready
-    const url = (await worker.url).origin
-    await answers(url, lines)
+    const url = await Promise.race([ready(worker, lines), failed(worker), late(done.signal)])
     return { url, logs: () => lines, stop: () => worker.dispose() }
-  } catch (error) {
+  } catch (cause) {
     await worker.dispose()
-    throw error
+    throw new Error(`starting the edge: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    })
+  } finally {
+    done.abort()
   }
+}
+
+/** workerd would try a taken port for ever. */
+async function refuseTaken(port: number): Promise<void> {
+  const probe = createServer()
+  probe.listen(port, HOST)
+  try {
+    await once(probe, 'listening')
+  } catch (cause) {
+    throw new Error(`starting the edge: port ${port} of ${HOST} is taken`, { cause })
+  } finally {
+    probe.close()
+  }
+}
+
+async function ready(worker: StartedWorker, lines: readonly string[]): Promise<string> {
+  await worker.ready
+  const url = (await worker.url).origin
+  // The Worker checks its configuration with its first request.
+  const response = await fetch(url)
+  await response.body?.cancel()
+  if (response.status === 500) throw new Error(lines.join('\n'))
+  return url
+}
+
+/** Rejects with what goes wrong, of which `worker.ready` learns nothing. */
+function failed({ raw }: StartedWorker): Promise<never> {
+  return new Promise((_, reject) => {
+    for (const name of ['error', 'buildFailed', 'runtimeError']) {
+      raw.once(name, (event: unknown) => reject(errorOf(event)))
+    }
+  })
+}
+
+/** Wrangler tells of errors as such, or as an event with the error as its cause. */
+function errorOf(event: unknown): Error {
+  const cause = event instanceof Error ? event : Object(event).cause
+  return cause instanceof Error ? cause : new Error('wrangler could not run the Worker', { cause })
+}
+
+async function late(signal: AbortSignal): Promise<never> {
+  await sleep(READY_WITHIN_MS, undefined, { signal })
+  throw new Error(`it is ready within ${READY_WITHIN_MS / 1000} s`)
 }
 
 function bindingsOf<T extends 'plain_text' | 'secret_text'>(
   type: T,
-  values: Readonly<Record<string, string>> = {},
+  values: Readonly<Record<string, string>>,
 ): Record<string, { type: T; value: string }> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { type, value }]))
-}
-
-async function answers(url: string, lines: readonly string[]): Promise<void> {
-  const deadline = Date.now() + READY_WITHIN_MS
-  for (;;) {
-    const status = await fetch(`${url}/`).then(
-      (response) => response.status,
-      () => undefined,
-    )
-    if (status === 500) throw new Error(`starting the edge: ${lines.join('\n')}`)
-    if (status !== undefined) return
-    if (Date.now() > deadline) throw new Error('starting the edge: it does not answer')
-    await sleep(POLL_MS)
-  }
 }
