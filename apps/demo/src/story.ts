@@ -1,7 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { World } from '@keyturn/testkit'
+import {
+  requestToken,
+  startTraffic,
+  type Tally,
+  type Traffic,
+  totalOf,
+  type World,
+} from '@keyturn/testkit'
 import type { Narrator } from './narrator.ts'
-import { requestToken, startTraffic, type Tally, type Traffic } from './traffic.ts'
 
 /** What the story found. */
 export interface Outcome {
@@ -214,16 +220,8 @@ function summarise(
   narrator: Narrator,
 ): { readonly sent: number; readonly refused: number; readonly unavailable: number } {
   narrator.heading('What was sent, and what became of it')
-  const total: Tally = {
-    sent: 0,
-    accepted: 0,
-    refused: 0,
-    unavailable: 0,
-    minted: 0,
-    mintFailures: 0,
-  }
+  const total = totalOf(tallies.values())
   const rows = [...tallies].map(([phase, tally]) => {
-    for (const name of Object.keys(total) as (keyof Tally)[]) total[name] += tally[name]
     const timing = steps.find(({ step: name }) => name === phase)
     return tallyRow(phase, tally, timing)
   })

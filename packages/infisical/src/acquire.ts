@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts'
+import type { Clock } from '@keyturn/auth-core'
 import { type InfisicalErrorCode, isInfisicalError } from './errors.ts'
 import {
   type Credentials,

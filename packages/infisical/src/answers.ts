@@ -1,6 +1,6 @@
+import { isJsonObject, type JsonObject } from '@keyturn/auth-core'
 import { InfisicalError, type InfisicalErrorCode } from './errors.ts'
 import { isGrantCall, parseGrant } from './grant.ts'
-import { isJsonObject, type JsonObject } from './json.ts'
 
 /** One HTTP answer, read to its end. */
 export interface Answer {

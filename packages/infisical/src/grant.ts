@@ -1,5 +1,5 @@
+import { isJsonObject } from '@keyturn/auth-core'
 import { InfisicalError } from './errors.ts'
-import { isJsonObject } from './json.ts'
 
 /** An access token as a login or a renewal grants it. */
 export interface AccessGrant {

@@ -1,6 +1,5 @@
 export type { AcquireFailure, SessionEvent } from './acquire.ts'
 export type { RefusalReason } from './answers.ts'
-export { backgroundSchedule, type Clock, type Schedule, systemClock } from './clock.ts'
 export {
   type Environment,
   type InfisicalConfig,
@@ -25,6 +24,7 @@ export {
 export { FOLDERS, type RegisteredEdge } from './layout.ts'
 export { type AttemptContext, likelyCauses } from './likely-causes.ts'
 export type { Credentials, LoginMethodName } from './login-methods.ts'
+export { backgroundSchedule, type Schedule } from './schedule.ts'
 export { type BoundSdk, createSdk } from './sdk.ts'
 export type { Secret } from './secret.ts'
 export { type BatchOptions, createSecrets, type NamedValues, type Secrets } from './secrets.ts'

@@ -85,9 +85,7 @@ export function createKeyringStore({
     const changed = changes(present, wanted)
     await secrets.updateMany(FOLDERS.jwt, changed, { comment })
     const back = await readJwt()
-    for (const [name, value] of Object.entries(changed)) {
-      if (valueOf(back, name) !== value) throw moved(name)
-    }
+    refuseInterleaved({ present, changed, back })
     await renewPublicCopy(after)
     return await read()
   }
@@ -95,7 +93,7 @@ export function createKeyringStore({
   /** A batch update refuses as a whole where one name is missing, as in a layout made by hand. */
   async function createMissingSlots(present: readonly Secret[]): Promise<void> {
     for (const name of SLOTS) {
-      if (valueOf(present, name) === undefined) await secrets.create(FOLDERS.jwt, name, '{}')
+      if (textOf(present, name) === undefined) await secrets.create(FOLDERS.jwt, name, '{}')
     }
   }
 
@@ -109,10 +107,10 @@ export function createKeyringStore({
 
   async function readPropagation(): Promise<Propagation> {
     const found = await secrets.list(FOLDERS.edge)
-    const pingKey = valueOf(found, 'ping_private_key')
-    const webhookSecret = valueOf(found, 'webhook_secret')
+    const pingKey = textOf(found, 'ping_private_key')
+    const webhookSecret = textOf(found, 'webhook_secret')
     return {
-      edges: parseEdges(valueOf(found, 'edges') ?? '[]'),
+      edges: parseEdges(textOf(found, 'edges') ?? '[]'),
       ...(pingKey && { pingKey: await parsePrivateKey(pingKey, 'ping_private_key') }),
       webhookSecrets: (webhookSecret ?? '').split(/\s+/).filter((word) => word !== ''),
     }
@@ -125,7 +123,7 @@ function toStored(jwt: readonly Secret[], revoked: readonly Secret[]): StoredKey
   return {
     secrets: Object.fromEntries(
       SLOTS.flatMap((name) => {
-        const value = valueOf(jwt, name)
+        const value = textOf(jwt, name)
         return value === undefined ? [] : [[name, value]]
       }),
     ),
@@ -140,13 +138,13 @@ function changes(
   wanted: Readonly<Record<KeyringSecret, string>>,
 ): Record<string, string> {
   return Object.fromEntries(
-    SLOTS.filter((name) => name === 'public_jwks' || valueOf(present, name) !== wanted[name]).map(
+    SLOTS.filter((name) => name === 'public_jwks' || textOf(present, name) !== wanted[name]).map(
       (name) => [name, wanted[name]],
     ),
   )
 }
 
-function valueOf(secrets: readonly Secret[], name: string): string | undefined {
+function textOf(secrets: readonly Secret[], name: string): string | undefined {
   return secrets.find((secret) => secret.name === name)?.value
 }
 
@@ -159,6 +157,23 @@ function refuseMoved(before: KeyringRead['versions'], now: KeyringRead['versions
   if (name) throw moved(name)
 }
 
+/** Infisical has no compare-and-set: a write in between shows in a version that moved twice. */
+function refuseInterleaved({
+  present,
+  changed,
+  back,
+}: {
+  readonly present: readonly Secret[]
+  readonly changed: Readonly<Record<string, string>>
+  readonly back: readonly Secret[]
+}): void {
+  const [before, after] = [versionsOf(present), versionsOf(back)]
+  for (const [name, value] of Object.entries(changed)) {
+    const expected = (before[name] ?? 1) + 1
+    if (textOf(back, name) !== value || after[name] !== expected) throw moved(name)
+  }
+}
+
 function moved(name: string): InfisicalError {
   return new InfisicalError(
     'moved',
@@ -168,7 +183,10 @@ function moved(name: string): InfisicalError {
 
 function parseEdges(text: string): readonly RegisteredEdge[] {
   const invalid = () =>
-    new InfisicalError('invalid_config', `${FOLDERS.edge}/edges is a JSON array of { "name", "url" }`)
+    new InfisicalError(
+      'invalid_config',
+      `${FOLDERS.edge}/edges is a JSON array of { "name", "url" }`,
+    )
   let value: unknown
   try {
     value = JSON.parse(text)

@@ -1,5 +1,5 @@
+import { isJsonObject } from '@keyturn/auth-core'
 import { InfisicalError } from './errors.ts'
-import { isJsonObject } from './json.ts'
 
 /** A shared secret as Infisical holds it. */
 export interface Secret {

@@ -1,6 +1,6 @@
+import { isJsonObject } from '@keyturn/auth-core'
 import { isInfisicalError } from './errors.ts'
 import { createFolders, type Folders, type ProjectView } from './folders.ts'
-import { isJsonObject } from './json.ts'
 import { checkPath } from './paths.ts'
 import { parseSecret, parseSecrets, refuseApproval, type Secret } from './secret.ts'
 

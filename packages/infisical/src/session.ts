@@ -1,9 +1,10 @@
 import type { InfisicalSDK } from '@infisical/sdk'
+import { type Clock, systemClock } from '@keyturn/auth-core'
 import { type AcquireFailure, createAcquirer, type Held, type SessionEvent } from './acquire.ts'
-import { backgroundSchedule, type Clock, type Schedule, systemClock } from './clock.ts'
 import { InfisicalError, isInfisicalError } from './errors.ts'
 import { type Credentials, type LoginMethodName, loginMethods } from './login-methods.ts'
 import { planRenewal, renewalRetryMs } from './renewal.ts'
+import { backgroundSchedule, type Schedule } from './schedule.ts'
 import type { Transport, TransportRequest } from './transport.ts'
 
 /** How a session stands; holds no secret. Instants are whole seconds since the epoch. */

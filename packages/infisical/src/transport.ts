@@ -1,9 +1,8 @@
+import { type Clock, isJsonObject, systemClock } from '@keyturn/auth-core'
 import { type Answer, readAnswer } from './answers.ts'
-import { type Clock, systemClock } from './clock.ts'
 import { checkHeaders } from './custom-headers.ts'
 import { InfisicalError } from './errors.ts'
 import { isGrantCall } from './grant.ts'
-import { isJsonObject } from './json.ts'
 import { retryDelayMs } from './retry.ts'
 import { parseSiteUrl } from './site-url.ts'
 

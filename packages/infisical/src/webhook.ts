@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { isJsonObject } from '@keyturn/auth-core'
 import { InfisicalError } from './errors.ts'
-import { isJsonObject } from './json.ts'
 
 /** What a webhook delivery of Infisical says. It names no secret. */
 export interface InfisicalWebhook {

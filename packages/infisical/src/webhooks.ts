@@ -1,6 +1,6 @@
+import { isJsonObject } from '@keyturn/auth-core'
 import { InfisicalError } from './errors.ts'
 import type { ProjectView } from './folders.ts'
-import { isJsonObject } from './json.ts'
 
 /** A webhook that Infisical is to call. */
 export interface NewWebhook {

@@ -1,4 +1,5 @@
-import type { Clock, Schedule } from '../src/index.ts'
+import type { Clock } from '@keyturn/auth-core'
+import type { Schedule } from '../src/index.ts'
 
 /** A clock that stands still until it is moved, and the timers that wait for it. */
 export interface FakeClock extends Clock {

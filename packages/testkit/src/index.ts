@@ -11,6 +11,15 @@ export {
   untilReady,
 } from './processes.ts'
 export {
+  type LiveToken,
+  requestToken,
+  startTraffic,
+  type Tally,
+  type Traffic,
+  type TrafficOptions,
+  totalOf,
+} from './traffic.ts'
+export {
   type Identity,
   type Ports,
   PortTakenError,

@@ -33,7 +33,8 @@ export interface TrafficOptions {
   readonly requestsPerSecond: number
 }
 
-interface LiveToken {
+/** A token that was handed out. `exp` in seconds since the epoch. */
+export interface LiveToken {
   readonly token: string
   readonly kid: string
   readonly exp: number
@@ -116,6 +117,15 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
       await Promise.all(pending)
     },
   }
+}
+
+/** The sum of all phases. */
+export function totalOf(tallies: Iterable<Tally>): Tally {
+  const total = { sent: 0, accepted: 0, refused: 0, unavailable: 0, minted: 0, mintFailures: 0 }
+  for (const tally of tallies) {
+    for (const name of Object.keys(total) as (keyof Tally)[]) total[name] += tally[name]
+  }
+  return total
 }
 
 function isAlive({ exp }: LiveToken): boolean {
