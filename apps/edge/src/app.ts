@@ -37,7 +37,8 @@ const MAX_PING_BYTES = 16_384
  */
 export function createApp(deps: AppDeps): Hono {
   const { config, keys, clock, log } = deps
-  const app = new Hono()
+  // With a slash at its end a path is the same path, or it would slip past its route's scope.
+  const app = new Hono({ strict: false })
   app.use(async (c, next) => {
     if (isAmbiguous(c.req.raw.url)) return json({ error: 'invalid_path' }, 400)
     return await next()

@@ -39,7 +39,7 @@ export interface Hub {
   /** The key set; `force` asks for a new read because a token names a kid that is not in it. */
   snapshot(options: { readonly force: boolean }): Promise<SnapshotAnswer>
   ping(ping: VerifiedPing): Promise<PingAnswer>
-  health(): HubHealth
+  health(): Promise<HubHealth>
   /** The alarm: reads the origin and sets the next alarm. Never throws. */
   tick(): Promise<void>
 }
@@ -220,7 +220,13 @@ export function createHub({ store, fetchJwks, clock, log, initial, wakeIn }: Hub
         ? { ok: true, snapshot: formatSnapshot(now) }
         : { ok: false, reason: 'keys_unavailable' }
     },
-    health: () => describeHub(served(), store.status(), clock.nowMs()),
+    health: async () => {
+      const readable = await source.read().then(
+        () => true,
+        () => false,
+      )
+      return describeHub(readable ? served() : undefined, store.status(), clock.nowMs())
+    },
     tick: async () => {
       // How it ended is in the status, and decides when the next one is.
       await source.reload({ cause: 'routine' }).catch(() => undefined)

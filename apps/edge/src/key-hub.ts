@@ -56,7 +56,7 @@ export class KeyHub extends DurableObject<Env> {
     return this.#hub.ping(ping)
   }
 
-  health(): HubHealth {
+  health(): Promise<HubHealth> {
     return this.#hub.health()
   }
 }

@@ -8,9 +8,12 @@ import {
 
 /** A path that only a verified token opens. */
 export interface Route {
-  /** An absolute path; `/*` at its end covers everything below it, and the path itself. */
+  /**
+   * An absolute path; `/*` at its end covers everything below it, and the path itself. A slash at
+   * the end of a request's path makes no difference.
+   */
   readonly path: string
-  /** Upper case. Absent: every method. */
+  /** Upper case; GET stands for HEAD too. Absent: every method. */
   readonly methods?: readonly string[]
   readonly expected: Expected
   /** Where verified requests go on to. Absent: the route answers with the identity itself. */
@@ -24,7 +27,7 @@ export interface RouteDefaults {
   readonly clockTolerance: Seconds
 }
 
-const PATH = /^(\/[A-Za-z0-9._~-]+)*(\/\*|\/)?$/
+const PATH = /^(\/|\/\*|(\/[A-Za-z0-9._~-]+)+(\/\*)?)$/
 const METHOD = /^[A-Z]+$/
 const MEMBERS: readonly string[] = ['path', 'methods', 'audience', 'scope', 'upstream']
 /** These answer to everybody; a verified route there would never be reached. */
@@ -36,7 +39,7 @@ const OWN_PATH = /^\/(\.well-known|internal)(\/|$)/
  *
  * Checks, per route: no unknown member; the path, which is none of the Worker's own; methods;
  * audience and scope; an upstream that is an http(s) URL without credentials, query or fragment.
- * Then that no path has two routes for one method.
+ * Then that no route is covered by an earlier one.
  *
  * @throws {TypeError} that names the route
  */
@@ -51,7 +54,7 @@ export function parseRoutes(value: unknown, defaults: RouteDefaults): readonly R
       throw new TypeError(`ROUTES[${index}]: ${why}`, { cause })
     }
   })
-  refuseOverlap(routes)
+  refuseShadowed(routes)
   return routes
 }
 
@@ -60,7 +63,7 @@ function parseRoute(entry: unknown, defaults: RouteDefaults): Route {
   const unknown = Object.keys(entry).find((name) => !MEMBERS.includes(name))
   if (unknown !== undefined) throw new TypeError(`a route has no member ${unknown}`)
   const { path } = entry
-  if (typeof path !== 'string' || path === '' || !PATH.test(path)) {
+  if (typeof path !== 'string' || !PATH.test(path)) {
     throw new TypeError('path is absolute and may end in /*')
   }
   if (OWN_PATH.test(path)) throw new TypeError(`${path} is served by the Worker itself`)
@@ -70,13 +73,15 @@ function parseRoute(entry: unknown, defaults: RouteDefaults): Route {
 function methodsOf({ methods }: JsonObject): { methods?: readonly string[] } {
   if (methods === undefined) return {}
   if (!Array.isArray(methods) || methods.length === 0 || !methods.every(isMethod)) {
-    throw new TypeError('methods is a list of upper-case methods')
+    throw new TypeError(
+      'methods is a list of upper-case methods, without HEAD, which is part of GET',
+    )
   }
   return { methods }
 }
 
 function isMethod(value: unknown): value is string {
-  return typeof value === 'string' && METHOD.test(value)
+  return typeof value === 'string' && METHOD.test(value) && value !== 'HEAD'
 }
 
 function expectedOf({ audience, scope }: JsonObject, defaults: RouteDefaults): Expected {
@@ -102,17 +107,23 @@ function upstreamOf({ upstream }: JsonObject): { upstream?: URL } {
   return { upstream: url }
 }
 
-function refuseOverlap(routes: readonly Route[]): void {
-  const taken = new Set<string>()
-  for (const { path, methods = ['*'] } of routes) {
-    for (const method of methods) {
-      const any = method === '*' && [...taken].some((key) => key.endsWith(` ${path}`))
-      if (any || taken.has(`${method} ${path}`) || taken.has(`* ${path}`)) {
-        throw new TypeError(`ROUTES: ${path} has two routes for one method`)
-      }
-      taken.add(`${method} ${path}`)
+/** The first route that fits answers, so one that an earlier route covers would guard nothing. */
+function refuseShadowed(routes: readonly Route[]): void {
+  routes.forEach((later, index) => {
+    const earlier = routes.slice(0, index).find((route) => covers(route, later))
+    if (earlier) {
+      throw new TypeError(`ROUTES[${index}]: ${earlier.path} comes first and covers ${later.path}`)
     }
-  }
+  })
+}
+
+function covers(earlier: Route, later: Route): boolean {
+  const shared = later.methods?.some((method) => earlier.methods?.includes(method) ?? true)
+  if (!(shared ?? true)) return false
+  if (earlier.path === later.path) return true
+  if (!earlier.path.endsWith('/*')) return false
+  const base = earlier.path.slice(0, -2)
+  return later.path === base || later.path.startsWith(`${base}/`)
 }
 
 function parseJson(text: string): unknown {

@@ -2,7 +2,6 @@ import { createExecutionContext, reset } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import {
   type AccessTokenClaims,
-  type Clock,
   jwksDigest,
   type Ping,
   type PublicJwk,
@@ -18,7 +17,7 @@ import {
   signAccessToken,
 } from '@keyturn/auth-core/signing'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
-import { createApp } from '../src/app.ts'
+import { createApp, type HubPort } from '../src/app.ts'
 import { type EdgeConfig, parseConfig } from '../src/config.ts'
 import { createIsolateKeys, type SnapshotPort } from '../src/isolate-keys.ts'
 import { HUB_NAME } from '../src/key-hub.ts'
@@ -159,8 +158,12 @@ export function pass(ms: number): void {
 /** One isolate of the Worker: an app with keys of its own, bound to the one hub. */
 export function newIsolate(
   change: Partial<EdgeConfig> = {},
-  { snapshots = env.KEYS, clock = systemClock }: { snapshots?: SnapshotPort; clock?: Clock } = {},
+  {
+    snapshots = env.KEYS,
+    health = async () => await hubStub().health(),
+  }: { snapshots?: SnapshotPort; health?: HubPort['health'] } = {},
 ) {
+  const clock = systemClock
   const config = { ...parseConfig({ ...env, ...WORKER_VARS }), ...change }
   const lines: Record<string, unknown>[] = []
   const log: Log = (event, facts) => {
@@ -177,7 +180,7 @@ export function newIsolate(
       log,
       hub: {
         ping: async (ping) => await hubStub().ping(ping),
-        health: async () => await hubStub().health(),
+        health,
       },
     }),
   )

@@ -94,6 +94,12 @@ describe('a verified route', () => {
     expect((await edge.get('/scoped', await key.token({ scope }))).status).toBe(200)
   })
 
+  it('takes a path for the same with a slash at its end, or in another encoding', async () => {
+    for (const path of ['/scoped/', '/%73coped']) {
+      expect((await edge.get(path, await key.token())).status).toBe(403)
+    }
+  })
+
   it('attack 72: a token of one route does not open another with its own audience', async () => {
     const token = await key.token()
     expect((await edge.get('/api/x', token)).status).toBe(200)
