@@ -36,5 +36,5 @@ export {
   shortestOverlap,
   shortestPropagation,
 } from './rotation/policy.ts'
-export { apply, type Step, type Verb } from './rotation/step.ts'
+export { apply, isRestored, type Step, type Verb } from './rotation/step.ts'
 export { createSigner, type Signer, signAccessToken } from './token/sign.ts'

@@ -120,6 +120,9 @@ describe('apply', () => {
     expect(currentKey(restored)?.kid).toBe(current.kid)
     expect(currentKey(restored)?.jwk.exp).toBeUndefined()
     expect(statusOf(restored, next.kid)).toBe('previous')
+    expect(await codeOf(() => apply(restored, { verb: 'restore' }, at(latest)))).toBe(
+      'step_refused',
+    )
     expect(await codeOf(() => apply(flipped, { verb: 'restore' }, at(latest + 1)))).toBe(
       'step_refused',
     )

@@ -1,4 +1,4 @@
-import { apply, currentKey, type Keyring, keysWith } from '@keyturn/auth-core/signing'
+import { apply, currentKey, isRestored } from '@keyturn/auth-core/signing'
 import { EXIT } from '../exit-codes.ts'
 import { openRotation, reportDeliveries } from '../rotation.ts'
 import { reportStep } from '../step-report.ts'
@@ -29,17 +29,4 @@ export const restoreKey: Verb<object> = async (context) => {
   ]
   reportStep(context, { verb: 'restore', changed: true, lines, keyring: written.keyring, verdicts })
   return EXIT.ok
-}
-
-/**
- * Whether the current key is older than the latest previous one. A flip never brings that about, so
- * a restore did: to run the command again after it was cut off must not undo what it did.
- */
-function isRestored(keyring: Keyring): boolean {
-  const current = currentKey(keyring)
-  const [previous] = keysWith(keyring, 'previous')
-  if (!current || !previous) return false
-  const staged = (current.jwk.iat ?? 0) - (previous.jwk.iat ?? 0)
-  // Keys that were staged in one second, as the first two are, stand in the order of their staging.
-  return staged === 0 ? keyring.keys.indexOf(current) < keyring.keys.indexOf(previous) : staged < 0
 }

@@ -82,6 +82,7 @@ function restore(keyring: Keyring, _step: StepOf<'restore'>, { policy, now }: At
   const current = currentKey(keyring)
   const previous = keysWith(keyring, 'previous').find(({ privateJwk }) => privateJwk)
   if (!current || !previous) throw refused('a previous key with its private half is there')
+  if (isRestored(keyring)) throw refused('the last flip was not undone yet', { kid: current.kid })
   // Verifiers that hold an older copy still see the end that the flip wrote.
   const latest = (previous.jwk.exp ?? 0) - shortestPropagation(policy)
   if (now > latest) {
@@ -99,6 +100,19 @@ function restore(keyring: Keyring, _step: StepOf<'restore'>, { policy, now }: At
       return { ...key, jwk: { ...unending, nbf: now } }
     }),
   }
+}
+
+/**
+ * Whether the last flip was undone: the current key is older than the latest previous one, which a
+ * flip never brings about. A second restore would turn the key again.
+ */
+export function isRestored(keyring: Keyring): boolean {
+  const current = currentKey(keyring)
+  const [previous] = keysWith(keyring, 'previous')
+  if (!current || !previous) return false
+  const staged = (current.jwk.iat ?? 0) - (previous.jwk.iat ?? 0)
+  // Keys that were staged in one second, as the first two are, stand in the order of their staging.
+  return staged === 0 ? keyring.keys.indexOf(current) < keyring.keys.indexOf(previous) : staged < 0
 }
 
 function revoke(keyring: Keyring, { revocations, fresh }: StepOf<'revoke'>, { now }: At): Keyring {
