@@ -43,8 +43,9 @@ async function main(): Promise<number> {
     ? join(process.cwd(), '.keyturn', 'dev')
     : await mkdtemp(join(tmpdir(), 'keyturn-'))
   const interrupted = new Promise<'interrupted'>((resolve) => {
+    // Not once: Ctrl-C reaches us from the terminal and from pnpm, and the end has to be an orderly one.
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => resolve('interrupted'))
+      process.on(signal, () => resolve('interrupted'))
     }
   })
   narrator.heading('Keyturn, all of it on this machine')
@@ -120,13 +121,12 @@ npx --yes pnpm@12 keyturn keys status`)
 }
 
 main().then(
-  (code) => {
-    process.exitCode = code
-  },
+  // A story that was interrupted still waits somewhere; everything it used is gone.
+  (code) => process.exit(code),
   (error: unknown) => {
     const message = error instanceof Error ? error.message : String(error)
     const hint = error instanceof PortTakenError ? '; is another demo running?' : ''
     console.error(`demo: ${message}${hint}`)
-    process.exitCode = 1
+    process.exit(1)
   },
 )

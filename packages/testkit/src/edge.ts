@@ -43,6 +43,7 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
   process.env.CLOUDFLARE_CF_FETCH_ENABLED = 'false'
   process.env.WRANGLER_SEND_METRICS = 'false'
   await refuseTaken(port)
+  const keepSignals = guardSignals()
   const lines: string[] = []
   const worker = await unstable_startWorker({
     config: CONFIG,
@@ -60,6 +61,7 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
   const done = new AbortController()
   try {
     const url = await Promise.race([ready(worker, lines), failed(worker), late(done.signal)])
+    keepSignals()
     return { url, logs: () => lines, stop: () => worker.dispose() }
   } catch (cause) {
     await worker.dispose()
@@ -68,6 +70,23 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
     })
   } finally {
     done.abort()
+  }
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/**
+ * Miniflare ends the whole process on a signal, before its caller could end anything else. The
+ * returned function takes the listeners off that came since; `stop` ends workerd, and so does exit.
+ */
+function guardSignals(): () => void {
+  const before = new Set<unknown>(SIGNALS.flatMap((signal) => process.listeners(signal)))
+  return () => {
+    for (const signal of SIGNALS) {
+      for (const listener of process.listeners(signal)) {
+        if (!before.has(listener)) process.off(signal, listener)
+      }
+    }
   }
 }
 

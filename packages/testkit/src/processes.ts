@@ -40,6 +40,10 @@ export function startProgram(entry: URL, options: ProgramOptions = {}): Program 
     })
   }
   const exited = once(child, 'exit').then(([code]) => (typeof code === 'number' ? code : -1))
+  // Nobody is left behind where this process ends without having stopped what it started.
+  const endWithUs = () => child.kill('SIGTERM')
+  process.once('exit', endWithUs)
+  void exited.then(() => process.off('exit', endWithUs))
   return {
     pid: child.pid ?? -1,
     output: () => printed,
