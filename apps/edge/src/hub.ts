@@ -26,9 +26,6 @@ const COLD_RETRY_MS = 2_000
 const COLD_WAIT_MS = 3_000
 /** Between two reads for unknown kids, in the whole world: there is one hub. */
 const FORCED_COOLDOWN_MS = 5_000
-/** How far ahead of our clock a revision may be, which is an instant. */
-const REVISION_AHEAD_MS = 300_000
-
 /** What the hub hands out, or why there is nothing. */
 export type SnapshotAnswer =
   | { readonly ok: true; readonly snapshot: string }
@@ -92,9 +89,6 @@ export function createHub({ store, fetchJwks, clock, log, initial, wakeIn }: Hub
     store.setStatus({ ...status, fetches: status.fetches + 1 })
     const loaded = await fetchJwks()
     const { revision } = loaded.jwks
-    if (revision !== undefined && revision > clock.nowMs() + REVISION_AHEAD_MS) {
-      throw refused('revision_of_the_future')
-    }
     const digest = await jwksDigest(loaded.jwks)
     const held = source.peek()
     const reset = store.reset()

@@ -112,16 +112,26 @@ describe('the hub', () => {
     })
   })
 
-  it('keeps the set of a revision, takes its revocations, and raises an alarm', async () => {
+  it('takes a revocation of the revision that it holds, without an alarm', async () => {
     await origin.publish([key, next], 2_000)
     await read()
     await origin.publish([key], 2_000, { revoked: [next.kid] })
+    await runDurableObjectAlarm(hubStub())
+    expect(await health()).toMatchObject({ kids: [key.kid], revoked: [next.kid], alarm: null })
+    expect(await accepts(next)).toBe(401)
+  })
+
+  it('keeps the set of a revision, takes its revocations, and raises an alarm', async () => {
+    await origin.publish([key, next], 2_000)
+    await read()
+    await origin.publish([await newKey()], 2_000, { revoked: [next.kid] })
     await runDurableObjectAlarm(hubStub())
     expect(await health()).toMatchObject({
       kids: [key.kid, next.kid],
       revoked: [next.kid],
       alarm: { name: 'same_revision_other_keys' },
     })
+    expect(await accepts(key)).toBe(200)
     expect(await accepts(next)).toBe(401)
   })
 

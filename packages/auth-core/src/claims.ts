@@ -78,7 +78,8 @@ export function defineExpected(options: ExpectedOptions): Expected {
  *
  * Checks, in order: the types and bounds of all registered claims; `iss` exactly; `aud`; `exp`,
  * `nbf` and `iat` with the tolerance (refused from `exp` + tolerance on; `nbf` and `iat` at most the
- * tolerance ahead); scopes. Not checked: `jti` for replay, `cnf`, whether the subject exists.
+ * tolerance ahead); `cnf`, which a plain Bearer never proves; scopes. Not checked: `jti` for replay,
+ * whether the subject exists.
  *
  * @throws {AuthError} `claims_invalid`, `iss_mismatch`, `aud_mismatch`, `token_expired`,
  *   `token_not_yet_valid`, `scope_insufficient`
@@ -98,6 +99,8 @@ export function validateClaims(
     throw new AuthError('aud_mismatch', 'aud names an expected audience')
   }
   validateTimes(parsed, expected.clockTolerance, now)
+  // Bound to a key that nobody proved here (RFC 7800 section 3, RFC 9449 section 7.1).
+  if (parsed.cnf !== undefined) throw invalid('a token with cnf comes with its proof of possession')
   const granted = parsed.scope?.split(' ') ?? []
   const missing = expected.scope.filter((scope) => !granted.includes(scope))
   if (missing.length > 0) {

@@ -53,6 +53,12 @@ describe('validateClaims', () => {
     }
   })
 
+  it('attack 76: takes no token that is bound to a key as a plain Bearer', async () => {
+    for (const cnf of [{ jkt: 'x' }, {}, null, 'x']) {
+      expect(await verdict({ cnf })).toBe('claims_invalid')
+    }
+  })
+
   it('wants every scope, as whole words', async () => {
     const scoped = (scope: string[]) =>
       codeOf(() =>

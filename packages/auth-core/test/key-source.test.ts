@@ -201,6 +201,26 @@ describe('revisions', () => {
     expect(w.events.at(-1)).toMatchObject({ alarm: 'same_revision_other_keys' })
   })
 
+  it('takes a revocation of the held revision without an alarm, and goes on being fresh', async () => {
+    w.origin.document = { keys: [keyA, keyB], revision: 5, revoked: [] }
+    await w.source.read()
+    w.origin.document = { keys: [keyA], revision: 5, revoked: [keyB.kid] }
+    w.pass(4_000)
+    const held = await w.source.read()
+    expect(held.fetchedAtMs).toBe(held.asOfMs)
+    expect(await w.resolve(keyB.kid)).toBe('key_revoked')
+    expect(w.events.map(({ type }) => type)).toEqual(['loaded', 'loaded'])
+    expect(held.sinceMs).toBe(held.asOfMs)
+  })
+
+  it('attack 77: refuses a revision of the future', async () => {
+    w.origin.document = { keys: [keyA], revision: NOW * 1000 + 300_001, revoked: [] }
+    expect(await codeOf(() => w.source.read())).toBe('keys_unavailable')
+    w.origin.document = { keys: [keyA], revision: NOW * 1000 + 301_000, revoked: [] }
+    w.pass(1_000)
+    expect(await w.resolve(keyA.kid)).toBe('accepted')
+  })
+
   it('attack 73: nothing un-revokes a kid', async () => {
     w.origin.document = { keys: [keyB], revision: 5, revoked: [keyA.kid] }
     await w.source.read()

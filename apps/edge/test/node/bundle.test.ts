@@ -36,7 +36,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 
 /** Everything of auth-core that the entry for holders of private keys reaches on its own. */
 const SIGNING =
-  /auth-core\/src\/(signing|rotation\/|keyring\/|token\/sign|propagation\/ping-signer)/
+  /auth-core\/src\/(signing|rotation\/|keyring\/|envelope\/|refresh\/|token\/sign|propagation\/ping-signer)/
 
 describe('the Worker as it is deployed', () => {
   it('is made of this app, the verifying half of auth-core, hono and jose', async () => {

@@ -1,3 +1,4 @@
+import { AuthError } from '../errors.ts'
 import { importKeySet, jwksDigest, type KeySet, type PublicJwks } from '../jwks.ts'
 
 /** A key set that is held, and how old the knowledge is. Instants in milliseconds. */
@@ -12,6 +13,9 @@ export interface HeldKeys {
   /** How many signed resets came before: the one way back to a lower revision. */
   readonly epoch: number
 }
+
+/** How far ahead of our clock a revision may be. */
+export const MAX_REVISION_AHEAD_MS = 300_000
 
 /** What a load brought. */
 export interface LoadedKeys {
@@ -37,12 +41,15 @@ export interface Accepted {
  * a replay); the same revision with other keys keeps the held set. Revoked kids of every document
  * that was ever seen stay revoked. A stranger's key set, without revisions, is replaced as it comes.
  * A higher epoch replaces everything, revocations included; a lower one changes nothing.
+ *
+ * @throws {AuthError} `jwks_invalid` for a revision more than 5 minutes ahead of `nowMs`
  */
 export async function accept(
   held: HeldKeys | undefined,
   loaded: LoadedKeys,
   nowMs: number,
 ): Promise<Accepted> {
+  refuseFuture(loaded.jwks, nowMs)
   const epoch = loaded.epoch ?? held?.epoch ?? 0
   if (!held || epoch > held.epoch) {
     const { jwks, asOfMs, fetchedAtMs } = loaded
@@ -54,7 +61,10 @@ export async function accept(
   const mine = held.keySet.jwks
   const revoked = [...new Set([...mine.revoked, ...loaded.jwks.revoked])].sort()
   const same = (await jwksDigest(mine)) === (await jwksDigest(loaded.jwks))
-  const alarm = alarmOf(mine, loaded.jwks, same)
+  // A revocation takes its key out of the document before the revision moves.
+  const sameButRevoked =
+    same || (await digestWithout(mine, revoked)) === (await digestWithout(loaded.jwks, revoked))
+  const alarm = alarmOf(mine, loaded.jwks, sameButRevoked)
   if (alarm) return { held: await withRevoked(held, revoked), alarm }
   const keySet = await importKeySet({ ...loaded.jwks, revoked }, held.keySet)
   return {
@@ -66,6 +76,20 @@ export async function accept(
       epoch,
     },
   }
+}
+
+/** A revision is an instant: one that is ahead of every clock would lock out all that follow. */
+function refuseFuture({ revision }: PublicJwks, nowMs: number): void {
+  if (revision !== undefined && revision > nowMs + MAX_REVISION_AHEAD_MS) {
+    throw new AuthError('jwks_invalid', 'the revision is not more than 5 minutes ahead of us', {
+      reason: 'revision_of_the_future',
+      revision,
+    })
+  }
+}
+
+function digestWithout({ keys }: PublicJwks, kids: readonly string[]): Promise<string> {
+  return jwksDigest({ keys: keys.filter(({ kid }) => !kids.includes(kid)) })
 }
 
 function alarmOf(mine: PublicJwks, loaded: PublicJwks, same: boolean): AcceptAlarm | undefined {

@@ -4,6 +4,7 @@ import { AuthError } from '../errors.ts'
 import { parseJsonObject } from '../json.ts'
 import { isInstant, isKid, type PrivateJwk, publicJwkOf } from '../jwk.ts'
 import { parseJwks } from '../jwks.ts'
+import { MAX_REVISION_AHEAD_MS } from '../key-source/accept.ts'
 import type { Seconds } from '../time.ts'
 import { createSigner } from '../token/sign.ts'
 import { privateJwkOf } from './fresh-key.ts'
@@ -39,9 +40,6 @@ export interface ParsedKeyring {
   /** One sentence for each time or key that was missing from a document edited by hand. */
   readonly notes: readonly string[]
 }
-
-/** How far ahead of our clock a revision may be. */
-const MAX_REVISION_AHEAD_MS = 300_000
 
 const SLOT_OF = {
   current: 'current_private_key',
