@@ -44,7 +44,10 @@ export function createFolders({ session, projectId, environment }: ProjectView):
   async function ensureFolder(path: string): Promise<void> {
     if (await folderExists(path)) return
     const { parent, name } = splitPath(path)
-    await ensureFolder(parent)
+    // Where this identity may not write above, the server makes the missing parents by itself.
+    await ensureFolder(parent).catch((error: unknown) => {
+      if (!isInfisicalError(error, 'forbidden')) throw error
+    })
     try {
       await session.call((sdk) =>
         sdk.folders().create({ projectId, environment, path: parent, name }),

@@ -51,7 +51,7 @@ beforeEach(async () => {
         privileges: [
           {
             environment: ENVIRONMENT,
-            paths: ['/', '/auth', '/auth/**'],
+            paths: ['/auth/**'],
             actions: ['read', 'create', 'edit', 'delete'],
           },
         ],

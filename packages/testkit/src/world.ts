@@ -302,7 +302,7 @@ async function seedOnce(dataDir: string, url: string, adminToken: string): Promi
         name: 'rotator@ops',
         accessTokenTTL: 900,
         accessTokenMaxTTL: 3600,
-        privileges: [rights(['/', '/auth', '/auth/**'], ['read', 'create', 'edit', 'delete'])],
+        privileges: [rights(['/auth/**'], ['read', 'create', 'edit', 'delete'])],
       },
     ],
   })
