@@ -71,6 +71,12 @@ export function encodeBase64Url(bytes: Uint8Array): string {
   return text
 }
 
+/** Encodes a text, in UTF-8, as base64url without padding. */
+export function encodeBase64UrlText(text: string): string {
+  if (!ASCII.test(text)) return encodeBase64Url(utf8(text))
+  return btoa(text).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}
+
 /** Encodes as base64 with padding (RFC 4648 section 4). */
 export function encodeBase64(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes))

@@ -94,19 +94,27 @@ export function validateClaims(
   if (parsed.iss !== expected.issuer) {
     throw new AuthError('iss_mismatch', 'iss is the expected issuer')
   }
-  const audiences = [parsed.aud].flat()
-  if (!audiences.some((aud) => expected.audience.includes(aud))) {
+  if (!namesAudience(parsed.aud, expected.audience)) {
     throw new AuthError('aud_mismatch', 'aud names an expected audience')
   }
   validateTimes(parsed, expected.clockTolerance, now)
   // Bound to a key that nobody proved here (RFC 7800 section 3, RFC 9449 section 7.1).
   if (parsed.cnf !== undefined) throw invalid('a token with cnf comes with its proof of possession')
-  const granted = parsed.scope?.split(' ') ?? []
-  const missing = expected.scope.filter((scope) => !granted.includes(scope))
+  if (expected.scope.length > 0) requireScopes(parsed, expected.scope)
+  return parsed
+}
+
+function namesAudience(aud: AccessTokenClaims['aud'], expected: Expected['audience']): boolean {
+  if (typeof aud === 'string') return expected.includes(aud)
+  return aud.some((one) => expected.includes(one))
+}
+
+function requireScopes({ scope }: AccessTokenClaims, required: Expected['scope']): void {
+  const granted = scope?.split(' ') ?? []
+  const missing = required.filter((one) => !granted.includes(one))
   if (missing.length > 0) {
     throw new AuthError('scope_insufficient', 'scope holds every required scope', { missing })
   }
-  return parsed
 }
 
 function validateTimes(claims: AccessTokenClaims, tolerance: Seconds, now: Seconds): void {
@@ -118,10 +126,13 @@ function validateTimes(claims: AccessTokenClaims, tolerance: Seconds, now: Secon
   }
 }
 
+const TEXT_CLAIMS = ['iss', 'sub', 'jti', 'client_id'] as const
+const TIME_CLAIMS = ['exp', 'iat', 'nbf'] as const
+
 function parseClaims(claims: JsonObject): AccessTokenClaims {
-  for (const name of ['iss', 'sub', 'jti', 'client_id']) requireText(claims, name)
-  for (const name of ['exp', 'iat', 'nbf']) {
-    if (name === 'nbf' && claims[name] === undefined) continue
+  for (const name of TEXT_CLAIMS) requireText(claims, name)
+  for (const name of TIME_CLAIMS) {
+    if (name === 'nbf' && claims.nbf === undefined) continue
     if (!isInstant(claims[name])) throw invalid(`${name} is a NumericDate in whole seconds`)
   }
   if (!isAudience(claims.aud)) throw invalid('aud is a string or a list of strings')

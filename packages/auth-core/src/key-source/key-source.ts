@@ -65,7 +65,7 @@ export interface KeySource {
     kid: string,
     claimedIat: () => Seconds | undefined,
     keepAlive?: KeepAlive,
-  ): Promise<VerifyKey>
+  ): VerifyKey | Promise<VerifyKey>
   /** Loads again, with a load that begins after this call. @throws what the load throws */
   reload(request: LoadRequest, keepAlive?: KeepAlive): Promise<HeldKeys>
   /** Revokes kids at once, whatever later loads say. */
@@ -100,6 +100,8 @@ export function createKeySource(options: KeySourceOptions): KeySource {
   let lastError: unknown
 
   const ageMs = (of: HeldKeys) => Math.abs(clock.nowMs() - of.asOfMs)
+
+  const isFresh = (of: HeldKeys) => ageMs(of) < options.refreshAfterMs
 
   async function runLoad(request: LoadRequest): Promise<HeldKeys> {
     try {
@@ -172,7 +174,7 @@ export function createKeySource(options: KeySourceOptions): KeySource {
   }
 
   async function read(keepAlive?: KeepAlive): Promise<HeldKeys> {
-    if (held && ageMs(held) < options.refreshAfterMs) return held
+    if (held && isFresh(held)) return held
     const load = refresh(keepAlive)
     if (held && ageMs(held) < options.freshForMs) {
       load?.catch(() => undefined)
@@ -194,7 +196,17 @@ export function createKeySource(options: KeySourceOptions): KeySource {
     }
   }
 
-  async function resolve(
+  /** At once, without a promise, where a fresh set knows the kid. */
+  function resolve(
+    kid: string,
+    claimedIat: () => Seconds | undefined,
+    keepAlive?: KeepAlive,
+  ): VerifyKey | Promise<VerifyKey> {
+    const known = held && isFresh(held) ? find(held, kid) : undefined
+    return known ?? resolveSlowly(kid, claimedIat, keepAlive)
+  }
+
+  async function resolveSlowly(
     kid: string,
     claimedIat: () => Seconds | undefined,
     keepAlive?: KeepAlive,

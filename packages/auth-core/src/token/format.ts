@@ -33,11 +33,15 @@ const HEADER_MEMBERS: readonly string[] = ['alg', 'kid', 'typ']
  * Checks, in order: a string of at most 8 KiB; three non-empty base64url segments and nothing else
  * (so no JSON form, no JWE, no padding, no white space); header and signature canonical; a header
  * that is one JSON object without duplicate names. Not checked: what the header says.
+ * `knownHeader` answers for header segments that were parsed before.
  *
  * @throws {AuthError} `token_too_large`, `token_malformed`, `header_invalid`
  * @see RFC 7515 section 3.1, RFC 8725 section 3.14
  */
-export function parseCompact(token: unknown): CompactJws {
+export function parseCompact(
+  token: unknown,
+  knownHeader?: (segment: string) => JsonObject | undefined,
+): CompactJws {
   if (typeof token !== 'string') throw malformed('a token is a string')
   if (token.length > MAX_TOKEN_BYTES) {
     throw new AuthError('token_too_large', `a token has at most ${MAX_TOKEN_BYTES} bytes`)
@@ -45,18 +49,24 @@ export function parseCompact(token: unknown): CompactJws {
   if (!COMPACT.test(token)) throw malformed('a token is three base64url segments with two dots')
   const headerEnd = token.indexOf('.')
   const payloadEnd = token.lastIndexOf('.')
-  const headerText = decodeBase64UrlText(token.slice(0, headerEnd))
+  const headerSegment = token.slice(0, headerEnd)
+  const header = knownHeader?.(headerSegment) ?? decodeHeader(headerSegment)
   const signature = decodeBase64Url(token.slice(payloadEnd + 1))
-  if (headerText === undefined || !signature)
-    throw malformed('the segments are canonical base64url')
-  const header = parseJsonObject(headerText)
-  if (!header) throw invalid('the header is one JSON object without duplicate names')
+  if (!signature) throw malformed('the segments are canonical base64url')
   return {
     header,
     signingInput: utf8(token.slice(0, payloadEnd)),
     signature,
     payloadSegment: token.slice(headerEnd + 1, payloadEnd),
   }
+}
+
+function decodeHeader(segment: string): JsonObject {
+  const text = decodeBase64UrlText(segment)
+  if (text === undefined) throw malformed('the segments are canonical base64url')
+  const header = parseJsonObject(text)
+  if (!header) throw invalid('the header is one JSON object without duplicate names')
+  return header
 }
 
 /**

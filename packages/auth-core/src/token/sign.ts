@@ -1,6 +1,6 @@
-import { CompactSign, type CryptoKey, importJWK } from 'jose'
-import { algorithmOf } from '../algorithms.ts'
-import { utf8 } from '../bytes.ts'
+import { type CryptoKey, importJWK } from 'jose'
+import { algorithmOf, type SignatureAlgorithm } from '../algorithms.ts'
+import { encodeBase64Url, encodeBase64UrlText, utf8 } from '../bytes.ts'
 import type { AccessTokenClaims } from '../claims.ts'
 import { AuthError } from '../errors.ts'
 import { importVerifyKey, type PrivateJwk, type PublicJwk, pick, publicJwkOf } from '../jwk.ts'
@@ -11,6 +11,7 @@ import { verifySignature } from './verify.ts'
 /** A private key that is ready to sign, and the public key that is published for it. */
 export interface Signer {
   readonly jwk: PublicJwk
+  readonly algorithm: SignatureAlgorithm
   readonly cryptoKey: CryptoKey
 }
 
@@ -34,6 +35,7 @@ export async function createSigner(privateJwk: PrivateJwk, published: PublicJwk)
   const members = ['kty', ...algorithm.publicMembers, ...algorithm.privateMembers]
   const signer: Signer = {
     jwk: published,
+    algorithm,
     cryptoKey: await importPrivate(pick(privateJwk, members)),
   }
   await proveSigner(signer)
@@ -75,8 +77,14 @@ export async function signAccessToken(signer: Signer, claims: AccessTokenClaims)
   return await signCompact(signer, claims, 'at+jwt')
 }
 
-function signCompact({ jwk, cryptoKey }: Signer, payload: object, typ: string): Promise<string> {
-  return new CompactSign(utf8(JSON.stringify(payload)))
-    .setProtectedHeader({ alg: jwk.alg, kid: jwk.kid, typ })
-    .sign(cryptoKey)
+/** Directly through WebCrypto: through jose it costs a tenth more. */
+async function signCompact(
+  { jwk, algorithm, cryptoKey }: Signer,
+  payload: object,
+  typ: string,
+): Promise<string> {
+  const header = JSON.stringify({ alg: jwk.alg, kid: jwk.kid, typ })
+  const input = `${encodeBase64UrlText(header)}.${encodeBase64UrlText(JSON.stringify(payload))}`
+  const signature = await crypto.subtle.sign(algorithm.signatureParams, cryptoKey, utf8(input))
+  return `${input}.${encodeBase64Url(new Uint8Array(signature))}`
 }

@@ -6,6 +6,8 @@ export interface VerifiedEntry {
   readonly key: VerifyKey
   /** Deeply frozen: every caller gets this very object. */
   readonly claims: JsonObject
+  /** Its parsed header, which is also remembered for other tokens of the key. */
+  readonly header?: JsonObject
 }
 
 /**
@@ -14,12 +16,17 @@ export interface VerifiedEntry {
  */
 export interface VerifiedCache {
   get(token: string): VerifiedEntry | undefined
+  /** The parsed header of a segment under which some token's signature held. */
+  header(segment: string): JsonObject | undefined
   set(token: string, entry: VerifiedEntry): void
   delete(token: string): void
   readonly entries: number
   /** An estimate from above of the memory that is held. */
   readonly bytes: number
 }
+
+/** All tokens of one key have one header, so a few are enough. */
+const MAX_HEADERS = 64
 
 /** A token's text, its claims as objects, and what the map itself needs. */
 const BYTES_PER_CHARACTER = 5
@@ -43,16 +50,25 @@ export function createVerifiedCache({
     }
   }
   const map = new Map<string, VerifiedEntry>()
+  const headers = new Map<string, JsonObject>()
   let bytes = 0
 
   function remove(token: string): void {
     if (map.delete(token)) bytes -= costOf(token)
   }
 
+  function rememberHeader(segment: string, header: JsonObject): void {
+    if (headers.has(segment)) return
+    if (headers.size >= MAX_HEADERS) headers.clear()
+    headers.set(segment, deepFreeze(header))
+  }
+
   return {
     get: (token) => map.get(token),
-    set(token, { key, claims }) {
+    header: (segment) => headers.get(segment),
+    set(token, { key, claims, header }) {
       if (costOf(token) > maxBytes) return
+      if (header) rememberHeader(token.slice(0, token.indexOf('.')), header)
       remove(token)
       map.set(token, { key, claims: deepFreeze(claims) })
       bytes += costOf(token)

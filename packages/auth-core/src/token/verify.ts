@@ -57,13 +57,16 @@ export async function verifyToken(token: unknown, options: VerifyOptions): Promi
   const { cache, expected, now, resolveKey } = options
   const seen = typeof token === 'string' ? cache?.get(token) : undefined
   if (seen) {
-    const key = await currentKeyOf(seen, token as string, options)
+    const found = keyOf(seen, token as string, options)
+    // Not awaited where it is known at once, which is what makes a hit cheap.
+    const key = found instanceof Promise ? await found : found
     if (key === seen.key) {
       refuseEndedKey(key, now)
       return { claims: validateClaims(seen.claims, expected, now), kid: key.kid }
     }
+    cache?.delete(token as string)
   }
-  const jws = parseCompact(token)
+  const jws = parseCompact(token, cache?.header)
   const { kid, typ } = parseTokenHeader(jws.header)
   if (typ !== 'at+jwt') throw new AuthError('typ_mismatch', 'typ is at+jwt')
   const key = await resolveKey(kid, () => claimedIat(jws))
@@ -74,25 +77,25 @@ export async function verifyToken(token: unknown, options: VerifyOptions): Promi
   if (!claims) {
     throw new AuthError('token_malformed', 'the payload is one JSON object without duplicate names')
   }
-  cache?.set(token as string, { key, claims })
+  cache?.set(token as string, { key, claims, header: jws.header })
   return { claims: validateClaims(claims, expected, now), kid }
 }
 
-/** The key that the kid of a remembered token has now; the entry dies with its key. */
-async function currentKeyOf(
+/** The key that the kid of a remembered token has now; an entry dies with its key. */
+function keyOf(
   { key, claims }: VerifiedEntry,
   token: string,
   { cache, resolveKey }: VerifyOptions,
-): Promise<VerifyKey | undefined> {
-  try {
-    const current = await resolveKey(key.kid, () =>
-      isInstant(claims.iat) ? claims.iat : undefined,
-    )
-    if (current !== key) cache?.delete(token)
-    return current
-  } catch (error) {
+): VerifyKey | Promise<VerifyKey> {
+  const forget = (error: unknown): never => {
     if (error instanceof AuthError && GONE.includes(error.code)) cache?.delete(token)
     throw error
+  }
+  try {
+    const found = resolveKey(key.kid, () => (isInstant(claims.iat) ? claims.iat : undefined))
+    return found instanceof Promise ? found.catch(forget) : found
+  } catch (error) {
+    return forget(error)
   }
 }
 
