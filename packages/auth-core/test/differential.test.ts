@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { decodeProtectedHeader, importJWK, jwtVerify } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { type AlgorithmName, findAlgorithm } from '../src/algorithms.ts'
-import { defineExpected, verifyToken } from '../src/index.ts'
+import { createVerifiedCache, defineExpected, verifyToken } from '../src/index.ts'
 import { generateFreshKey } from '../src/signing.ts'
 import { CHANGES, type Change, honestDraft, writeToken } from './differential-tokens.ts'
 import { AUDIENCE, codeOf, ISSUER, NOW, resolverFor } from './fixtures.ts'
@@ -35,7 +35,10 @@ const keys = await Promise.all(
 const expected = defineExpected({ issuer: ISSUER, audience: AUDIENCE, clockTolerance: 60 })
 const resolveKey = await resolverFor({ keys: keys.map(({ published }) => published) })
 
-const ours = (token: string) => codeOf(() => verifyToken(token, { resolveKey, expected, now: NOW }))
+const cache = createVerifiedCache()
+
+const ours = (token: string, by?: typeof cache) =>
+  codeOf(() => verifyToken(token, { resolveKey, expected, now: NOW, ...(by && { cache: by }) }))
 
 /** What jose says under the same expectations, with the algorithm of the key that the kid names. */
 async function joseAccepts(token: string): Promise<boolean> {
@@ -61,6 +64,8 @@ async function joseAccepts(token: string): Promise<boolean> {
 interface Verdict {
   readonly changes: readonly Change[]
   readonly code: unknown
+  /** The same with a cache that all tokens share: at first sight, and seen before. */
+  readonly cached: readonly unknown[]
   readonly accepted: boolean
   readonly jose: boolean
 }
@@ -74,7 +79,8 @@ async function judge(signer: string, changes: readonly Change[]): Promise<Verdic
   if (!key) throw new TypeError('the signer is there')
   const token = await writeToken(draft, key.sign)
   const code = await ours(token)
-  return { changes, code, accepted: code === 'accepted', jose: await joseAccepts(token) }
+  const cached = [await ours(token, cache), await ours(token, cache)]
+  return { changes, code, cached, accepted: code === 'accepted', jose: await joseAccepts(token) }
 }
 
 const nameOf = ({ changes, code, jose }: Verdict) =>
@@ -96,6 +102,11 @@ const verdicts = await Promise.all(samples.map(([by, changes]) => judge(by, chan
 describe(`verifyToken beside jose, over ${verdicts.length} tokens`, () => {
   it('throws nothing but its own error, whatever is in a token', () => {
     expect(verdicts.filter(({ code }) => typeof code !== 'string')).toEqual([])
+  })
+
+  it('says the same with a cache, at first sight and afterwards', () => {
+    const other = verdicts.filter(({ cached, code }) => cached.some((verdict) => verdict !== code))
+    expect(other.map(nameOf)).toEqual([])
   })
 
   it('accepts nothing that jose refuses', () => {
