@@ -1,13 +1,13 @@
 import { EnvelopeError } from './envelope-error.ts'
 
 /** From this many encryptions on a key is due to turn. */
-export const ENCRYPTIONS_DUE = 2 ** 31
+export const ENCRYPTIONS_DUE: number = 2 ** 31
 
 /**
  * From here on a key encrypts no more. Half of what is left between the due count and 2^32 random
  * nonces, the limit of SP 800-38D section 8.3: time to turn the key, and far enough from the limit.
  */
-export const ENCRYPTIONS_LIMIT = ENCRYPTIONS_DUE + 2 ** 30
+export const ENCRYPTIONS_LIMIT: number = ENCRYPTIONS_DUE + 2 ** 30
 
 /** Counts encryptions per kid. */
 export interface EncryptionUsage {
