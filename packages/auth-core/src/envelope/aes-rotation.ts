@@ -47,9 +47,11 @@ export type AesObstacle =
 /** A step that is due. It may be taken when no obstacle is left. */
 export type AesDue =
   | { readonly verb: 'add'; readonly obstacles: readonly AesObstacle[] }
-  | { readonly verb: 'activate'; readonly kid: string; readonly obstacles: readonly AesObstacle[] }
-  | { readonly verb: 'rewrap'; readonly kid: string; readonly obstacles: readonly AesObstacle[] }
-  | { readonly verb: 'remove'; readonly kid: string; readonly obstacles: readonly AesObstacle[] }
+  | {
+      readonly verb: 'activate' | 'rewrap' | 'remove'
+      readonly kid: string
+      readonly obstacles: readonly AesObstacle[]
+    }
 
 /**
  * Everything that is due at `now`, most urgent first: a key that reached the rotation age or 2^31
@@ -86,11 +88,9 @@ function turn(
 }
 
 function leave(state: AesState, kid: string, now: Seconds): AesDue {
-  const encrypting = encryptingObstacles(state, kid, now)
   const rows = state.uses.get(kid)?.rows ?? 0
-  return rows > 0
-    ? { verb: 'rewrap', kid, obstacles: [] }
-    : { verb: 'remove', kid, obstacles: encrypting }
+  if (rows > 0) return { verb: 'rewrap', kid, obstacles: [] }
+  return { verb: 'remove', kid, obstacles: removalObstacles(state, kid, now) }
 }
 
 /** Why a kid may not encrypt yet: processes that could not read what it seals. */
@@ -105,25 +105,20 @@ export function activationObstacles(
 
 /** Why a kid may not leave yet: rows under it, and processes that may still add some. */
 export function removalObstacles(
-  state: AesState,
+  { processes, uses }: AesState,
   kid: string,
   now: Seconds,
 ): readonly AesObstacle[] {
-  const rows = state.uses.get(kid)?.rows ?? 0
+  const rows = uses.get(kid)?.rows ?? 0
   const left: readonly AesObstacle[] = rows > 0 ? [{ reason: 'rows_left', rows }] : []
-  return [...left, ...encryptingObstacles(state, kid, now)]
-}
-
-function encryptingObstacles(
-  { processes }: AesState,
-  kid: string,
-  now: Seconds,
-): readonly AesObstacle[] {
-  return processes.flatMap(({ name, activeKid, activeKidSinceAt }): readonly AesObstacle[] => {
-    if (activeKid === kid) return [{ reason: 'still_encrypts', name }]
-    const wait = activeKidSinceAt + WRITE_SETTLING_AGE - now
-    return wait > 0 ? [{ reason: 'settling', name, wait }] : []
-  })
+  const encrypting = processes.flatMap(
+    ({ name, activeKid, activeKidSinceAt }): readonly AesObstacle[] => {
+      if (activeKid === kid) return [{ reason: 'still_encrypts', name }]
+      const wait = activeKidSinceAt + WRITE_SETTLING_AGE - now
+      return wait > 0 ? [{ reason: 'settling', name, wait }] : []
+    },
+  )
+  return [...left, ...encrypting]
 }
 
 /** One change of the AES keys. */

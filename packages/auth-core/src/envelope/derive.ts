@@ -1,3 +1,4 @@
+import type { CryptoKey } from 'jose'
 import { utf8 } from '../bytes.ts'
 import { importGcmKey } from './aes-gcm.ts'
 

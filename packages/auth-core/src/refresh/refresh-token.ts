@@ -1,3 +1,4 @@
+import type { CryptoKey } from 'jose'
 import { decodeBase64Url, encodeBase64Url, utf8 } from '../bytes.ts'
 
 /** Length of the random id of a family. */
