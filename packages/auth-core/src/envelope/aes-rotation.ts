@@ -45,13 +45,12 @@ export type AesObstacle =
   | { readonly reason: 'rows_left'; readonly rows: number }
 
 /** A step that is due. It may be taken when no obstacle is left. */
-export type AesDue =
-  | { readonly verb: 'add'; readonly obstacles: readonly AesObstacle[] }
-  | {
-      readonly verb: 'activate' | 'rewrap' | 'remove'
-      readonly kid: string
-      readonly obstacles: readonly AesObstacle[]
-    }
+export type AesDue = { readonly obstacles: readonly AesObstacle[] } & (
+  | { readonly verb: 'add' }
+  | { readonly verb: 'activate'; readonly kid: string }
+  | { readonly verb: 'rewrap'; readonly kid: string }
+  | { readonly verb: 'remove'; readonly kid: string }
+)
 
 /**
  * Everything that is due at `now`, most urgent first: a key that reached the rotation age or 2^31
