@@ -1,9 +1,11 @@
 import {
   AuthError,
   type Clock,
+  createVerifiedCache,
   type Expected,
   type KeySource,
   nowSeconds,
+  type VerifiedCache,
   type VerifiedToken,
   verifyToken,
 } from '@keyturn/auth-core'
@@ -21,18 +23,29 @@ export interface RoutesDeps {
   readonly log: Log
 }
 
-/** The verified routes: each answers only to a token that holds for it. */
+/** A quarter of what an isolate may use. */
+const CACHE_BYTES = 32 * 1024 * 1024
+
+/**
+ * The verified routes: each answers only to a token that holds for it. Routes share what is remembered
+ * of signatures, and each applies its own rules to every request.
+ */
 export function createRoutes({ routes, ...deps }: RoutesDeps): Hono {
   const app = new Hono()
+  const cache = createVerifiedCache({ maxBytes: CACHE_BYTES })
   for (const route of routes) {
-    const handler = createHandler(route, deps)
+    const handler = createHandler(route, { ...deps, cache })
     if (route.methods) app.on([...route.methods], route.path, handler)
     else app.all(route.path, handler)
   }
   return app
 }
 
-function createHandler(route: Route, deps: Omit<RoutesDeps, 'routes'>): Handler {
+interface HandlerDeps extends Omit<RoutesDeps, 'routes'> {
+  readonly cache: VerifiedCache
+}
+
+function createHandler(route: Route, deps: HandlerDeps): Handler {
   return async (c) => {
     const token = bearerToken(c.req.header('authorization'))
     if (token === undefined) return missingToken()
@@ -50,13 +63,14 @@ async function verify(
   c: Context,
   token: string,
   expected: Expected,
-  { keys, clock }: Omit<RoutesDeps, 'routes'>,
+  { keys, clock, cache }: HandlerDeps,
 ): Promise<VerifiedToken> {
   return await verifyToken(token, {
     resolveKey: (kid, claimedIat) =>
       keys.resolve(kid, claimedIat, (promise) => c.executionCtx.waitUntil(promise)),
     expected,
     now: nowSeconds(clock),
+    cache,
   })
 }
 

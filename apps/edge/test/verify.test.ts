@@ -148,3 +148,28 @@ describe('a verified route', () => {
     for (const segment of token.split('.')) expect(written).not.toContain(segment)
   })
 })
+
+describe('a token that was verified before', () => {
+  it('attack 72: is judged by the rules of each route anew', async () => {
+    const token = await key.token({ scope: 'reports:read' })
+    expect((await edge.get('/api/a', token)).status).toBe(200)
+    expect((await edge.get('/scoped', token)).status).toBe(403)
+    expect((await edge.get('/narrow', token)).status).toBe(401)
+    const forNarrow = await key.token(narrow)
+    expect((await edge.get('/narrow', forNarrow)).status).toBe(200)
+    expect((await edge.get('/api/a', forNarrow)).status).toBe(401)
+  })
+
+  it('attack 43: ends with its exp, and with its key', async () => {
+    const token = await key.token()
+    expect((await edge.get('/api/a', token)).status).toBe(200)
+    await origin.publish([stranger], 2_000, { revoked: [key.kid] })
+    // The hub reads an unknown kid's set at once; the isolate has it with its next bucket.
+    expect((await edge.get('/api/a', await stranger.token())).status).toBe(200)
+    expect((await edge.get('/api/a', token)).status).toBe(401)
+    const ending = await stranger.token({ exp: sampleClaims().iat + 600 })
+    expect((await edge.get('/api/a', ending)).status).toBe(200)
+    pass(800_000)
+    expect((await edge.get('/api/a', ending)).status).toBe(401)
+  })
+})
