@@ -34,7 +34,7 @@ export type RefusalReason =
 
 /** What the wire says. Descriptions are ASCII without quotes (RFC 6749 section 5.2). */
 export interface WireError {
-  readonly status: 400 | 401 | 405 | 413 | 500 | 503
+  readonly status: 400 | 401 | 413 | 500 | 503
   readonly error: OAuthErrorCode
   readonly description?: string
 }
@@ -48,7 +48,7 @@ const INVALID_CLIENT: WireError = {
 
 const UNAVAILABLE: WireError = { status: 503, error: 'temporarily_unavailable' }
 
-function invalidRequest(description: string, status: 400 | 405 | 413 = 400): WireError {
+function invalidRequest(description: string, status: 400 | 413 = 400): WireError {
   return { status, error: 'invalid_request', description }
 }
 
@@ -56,7 +56,7 @@ const WIRE: Readonly<Record<RefusalReason, WireError>> = {
   body_not_form: invalidRequest('the body is application/x-www-form-urlencoded'),
   body_too_large: invalidRequest('the body has at most 16 KiB', 413),
   parameter_repeated: invalidRequest('every parameter is there once'),
-  method_not_allowed: invalidRequest('the method is POST', 405),
+  method_not_allowed: invalidRequest('the method is POST'),
   grant_type_missing: invalidRequest('grant_type is required'),
   grant_type_unknown: { status: 400, error: 'unsupported_grant_type' },
   credentials_twice: invalidRequest('a client authenticates by one method only'),

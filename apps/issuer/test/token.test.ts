@@ -234,7 +234,7 @@ describe('the grant type', () => {
     const response = await world.app.request('/oauth/token?grant_type=client_credentials', {
       method,
     })
-    await refused(response, 405, 'invalid_request')
+    await refused(response, 400, 'invalid_request')
     expect(response.headers.get('allow')).toBe('POST')
   })
 })

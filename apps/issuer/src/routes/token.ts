@@ -77,7 +77,7 @@ export function tokenRoute(deps: TokenRouteDeps): Hono {
   function refuse({ reason }: TokenRefusal, c: Context): Response {
     const { status, error, description } = wireOf(reason)
     metrics.tokenRefused(error)
-    if (status === 405) c.header('allow', 'POST')
+    if (reason === 'method_not_allowed') c.header('allow', 'POST')
     if (status === 503) c.header('retry-after', '1')
     if (status === 401 && c.req.header('authorization') !== undefined) {
       c.header('www-authenticate', 'Basic realm="token endpoint", charset="UTF-8"')
