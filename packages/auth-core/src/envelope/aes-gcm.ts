@@ -1,4 +1,5 @@
 import type { CryptoKey } from 'jose'
+
 /** Length of a nonce: 96 bits, the one length that AES-GCM does not hash first. */
 export const NONCE_BYTES = 12
 
