@@ -74,7 +74,7 @@ describe('a token of client_credentials', () => {
     })
   })
 
-  it('comes without a refresh token', async () => {
+  it('attack 46: comes without a refresh token', async () => {
     expect((await tokenOf(await ask(post))).body).not.toHaveProperty('refresh_token')
   })
 
@@ -230,18 +230,31 @@ describe('the grant type', () => {
     },
   )
 
-  it.each(['GET', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])('does not come by %s', async (method) => {
-    const response = await world.app.request('/oauth/token?grant_type=client_credentials', {
-      method,
-    })
-    await refused(response, 400, 'invalid_request')
-    expect(response.headers.get('allow')).toBe('POST')
+  it.each(['GET', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])(
+    'attack 47: does not come by %s',
+    async (method) => {
+      const response = await world.app.request('/oauth/token?grant_type=client_credentials', {
+        method,
+      })
+      await refused(response, 400, 'invalid_request')
+      expect(response.headers.get('allow')).toBe('POST')
+    },
+  )
+})
+
+describe('the subject of a machine', () => {
+  it('attack 41: is never that of a user, whatever the client is called', async () => {
+    for (const clientId of ['alice', 'user:alice', 'client:alice']) {
+      await addClient(world.storage, { clientId }, 'a secret')
+      const response = await ask(grant, { authorization: basic(clientId, 'a secret') })
+      expect((await tokenOf(response)).claims.sub).toBe(`client:${clientId}`)
+    }
   })
 })
 
 describe('client authentication', () => {
   it.each(['with space', 'per%cent', 'plus+sign', 'col:on', 'ünïcode✓', 'amp&eq=', "c' OR 1=1 --"])(
-    'takes the id and secret %s by Basic and by the body',
+    'attack 48: takes the id and secret %s by Basic and by the body',
     async (odd) => {
       const secret = `${odd}:secret %+`
       await addClient(world.storage, { clientId: odd }, secret)
@@ -267,7 +280,7 @@ describe('client authentication', () => {
     )
   })
 
-  it('is never done by two methods at once', async () => {
+  it('attack 47: is never done by two methods at once', async () => {
     const authorization = basic('orders')
     await refused(await ask(post, { authorization }), 400, 'invalid_request')
     await refused(await ask({ ...post, client_assertion: 'x' }), 400, 'invalid_request')
@@ -322,7 +335,7 @@ describe('client authentication', () => {
     expect(world.lines.join()).toContain('client_disabled')
   })
 
-  it('does the same work for an unknown client as for a wrong secret', async () => {
+  it('attack 48: does the same work for an unknown client as for a wrong secret', async () => {
     const time = async (authorization: string) => {
       const startedAt = performance.now()
       for (let round = 0; round < 200; round++) await ask(grant, { authorization })
