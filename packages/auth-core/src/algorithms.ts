@@ -1,5 +1,12 @@
 import type { JsonObject } from './json.ts'
-import { checkEc256, checkEd25519, checkMlDsa, checkRsa, rsaModulusBytes } from './key-checks.ts'
+import {
+  checkEc256,
+  checkEd25519,
+  checkMlDsa,
+  checkRsa,
+  RSA_BITS,
+  rsaModulusBytes,
+} from './key-checks.ts'
 
 /** The JWS algorithms that exist here. Symmetric ones do not. */
 export type AlgorithmName = 'EdDSA' | 'ES256' | 'RS256' | 'PS256' | 'ML-DSA-44' | 'ML-DSA-65'
@@ -27,6 +34,8 @@ export interface SignatureAlgorithm {
   readonly signs: boolean
   /** Whether a public JWK of the right `kty` is a key of this algorithm. */
   fits(jwk: JsonObject): boolean
+  /** The longest signature of any key that is allowed here. */
+  readonly maxSignatureBytes: number
   /** The length of a signature under this key. */
   signatureBytes(jwk: JsonObject): number
   /** @throws {AuthError} `jwk_invalid` for a weak or malformed public key */
@@ -41,6 +50,7 @@ const EdDSA: SignatureAlgorithm = {
   signatureParams: { name: 'Ed25519' },
   signs: true,
   fits: ({ crv }) => crv === 'Ed25519',
+  maxSignatureBytes: 64,
   signatureBytes: () => 64,
   checkPublicKey: ({ x }) => checkEd25519(x),
 }
@@ -53,6 +63,7 @@ const ES256: SignatureAlgorithm = {
   signatureParams: { name: 'ECDSA', hash: 'SHA-256' },
   signs: true,
   fits: ({ crv }) => crv === 'P-256',
+  maxSignatureBytes: 64,
   signatureBytes: () => 64,
   checkPublicKey: ({ x, y }) => checkEc256(x, y),
 }
@@ -65,6 +76,7 @@ const RS256: SignatureAlgorithm = {
   signatureParams: { name: 'RSASSA-PKCS1-v1_5' },
   signs: true,
   fits: ({ alg }) => alg === undefined || alg === 'RS256',
+  maxSignatureBytes: RSA_BITS.max / 8,
   signatureBytes: ({ n }) => rsaModulusBytes(n),
   checkPublicKey: ({ n, e }) => checkRsa(n, e),
 }
@@ -89,6 +101,7 @@ function mlDsa(
     signatureParams: { name: alg },
     signs: true,
     fits: (jwk) => jwk.alg === alg,
+    maxSignatureBytes: bytes.signature,
     signatureBytes: () => bytes.signature,
     checkPublicKey: ({ pub }) => checkMlDsa(pub, bytes.publicKey),
   }
@@ -105,6 +118,22 @@ const TABLE: Readonly<Record<AlgorithmName, SignatureAlgorithm>> = {
 
 /** Every algorithm that exists here. */
 export const ALGORITHM_NAMES = Object.keys(TABLE) as readonly AlgorithmName[]
+
+/** The longest token that is looked at, whatever its algorithm: 8 KiB of ASCII. */
+export const MAX_TOKEN_BYTES = 8192
+
+/**
+ * The longest token of these algorithms. Header and payload have the same room under each of them:
+ * what the longest signature that exists here leaves of 8 KiB.
+ */
+export function maxTokenBytes(algorithms: readonly AlgorithmName[]): number {
+  return MAX_TOKEN_BYTES - longestSignature(ALGORITHM_NAMES) + longestSignature(algorithms)
+}
+
+function longestSignature(algorithms: readonly AlgorithmName[]): number {
+  const bytes = Math.max(...algorithms.map((alg) => TABLE[alg].maxSignatureBytes))
+  return Math.ceil((bytes * 4) / 3)
+}
 
 /** The entry for a name from outside, or `undefined` where no such algorithm exists here. */
 export function findAlgorithm(alg: unknown): SignatureAlgorithm | undefined {

@@ -1,3 +1,4 @@
+import { ALGORITHM_NAMES, type AlgorithmName, findAlgorithm, maxTokenBytes } from './algorithms.ts'
 import { AuthError } from './errors.ts'
 import type { JsonObject } from './json.ts'
 import { isInstant } from './jwk.ts'
@@ -31,6 +32,10 @@ export interface Expected {
   readonly clockTolerance: Seconds
   /** Scopes that must all be there. */
   readonly scope: readonly string[]
+  /** Algorithms of keys that are accepted; which one a key has, the key says. */
+  readonly algorithms: readonly AlgorithmName[]
+  /** Follows from the algorithms. */
+  readonly maxTokenBytes: number
 }
 
 /** `Expected` as a caller writes it. */
@@ -41,6 +46,8 @@ export interface ExpectedOptions {
   readonly clockTolerance?: Seconds
   /** One scope or several; default none. */
   readonly scope?: string | readonly string[]
+  /** Default: every algorithm that exists here. */
+  readonly algorithms?: readonly AlgorithmName[]
 }
 
 const MAX_CLOCK_TOLERANCE = 300
@@ -50,10 +57,10 @@ const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/
  * Checks and completes what a caller expects, once, before the first token.
  *
  * @throws {TypeError} for an empty issuer or audience, a tolerance that is not 0 to 300 whole
- *   seconds (so never NaN or Infinity), or a malformed scope
+ *   seconds (so never NaN or Infinity), a malformed scope, or an algorithm that does not exist here
  */
 export function defineExpected(options: ExpectedOptions): Expected {
-  const { issuer, clockTolerance = 60 } = options
+  const { issuer, clockTolerance = 60, algorithms = ALGORITHM_NAMES } = options
   const audience = [options.audience].flat()
   const scope = [options.scope ?? []].flat()
   if (typeof issuer !== 'string' || issuer === '') throw new TypeError('issuer is a URL')
@@ -70,7 +77,11 @@ export function defineExpected(options: ExpectedOptions): Expected {
   if (!scope.every((token) => typeof token === 'string' && SCOPE_TOKEN.test(token))) {
     throw new TypeError('scope is a scope token or a list of them')
   }
-  return { issuer, audience, clockTolerance, scope }
+  if (algorithms.length === 0 || !algorithms.every((alg) => findAlgorithm(alg))) {
+    throw new TypeError(`algorithms are some of ${ALGORITHM_NAMES.join(', ')}`)
+  }
+  const maxBytes = maxTokenBytes(algorithms)
+  return { issuer, audience, clockTolerance, scope, algorithms, maxTokenBytes: maxBytes }
 }
 
 /**

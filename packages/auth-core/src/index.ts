@@ -1,4 +1,4 @@
-export type { AlgorithmName, SignatureAlgorithm } from './algorithms.ts'
+export { type AlgorithmName, MAX_TOKEN_BYTES, type SignatureAlgorithm } from './algorithms.ts'
 export {
   type AccessTokenClaims,
   defineExpected,
@@ -49,7 +49,6 @@ export {
 } from './propagation/ping.ts'
 export { formatSnapshot, parseSnapshot, type Snapshot } from './propagation/snapshot.ts'
 export { type Clock, nowSeconds, type Seconds, systemClock } from './time.ts'
-export { MAX_TOKEN_BYTES } from './token/format.ts'
 export {
   createVerifiedCache,
   type VerifiedCache,

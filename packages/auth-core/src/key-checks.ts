@@ -53,7 +53,8 @@ export function checkEc256(x: unknown, y: unknown): void {
   if (xInt >= p || yInt >= p || !onCurve) throw invalid('a P-256 key is a point of the curve')
 }
 
-const RSA_BITS = { min: 2048, max: 8192 }
+/** How many bits an RSA key may have. */
+export const RSA_BITS = { min: 2048, max: 8192 }
 
 /**
  * Refuses an RSA public key of less than 2048 or more than 8192 bits, with an exponent that is even

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { defineExpected, validateClaims } from '../src/index.ts'
+import { type AlgorithmName, defineExpected, validateClaims } from '../src/index.ts'
 import { AUDIENCE, claims, codeOf, ISSUER, NOW } from './fixtures.ts'
 
 const expected = defineExpected({ issuer: ISSUER, audience: AUDIENCE, clockTolerance: 60 })
@@ -78,6 +78,19 @@ describe('defineExpected', () => {
       expect(() => defineExpected({ issuer: ISSUER, audience: AUDIENCE, clockTolerance })).toThrow(
         TypeError,
       )
+    }
+  })
+
+  it('knows how long a token of the expected algorithms can be', () => {
+    const limit = (algorithms?: readonly AlgorithmName[]) =>
+      defineExpected({ issuer: ISSUER, audience: AUDIENCE, ...(algorithms && { algorithms }) })
+        .maxTokenBytes
+    expect(limit()).toBe(8192)
+    expect(limit(['ML-DSA-65'])).toBe(8192)
+    expect(limit(['EdDSA'])).toBe(8192 - 4412 + 86)
+    expect(limit(['EdDSA', 'RS256'])).toBe(8192 - 4412 + 1366)
+    for (const algorithms of [[], ['HS256'], ['none'], ['constructor']]) {
+      expect(() => limit(algorithms as AlgorithmName[])).toThrow(TypeError)
     }
   })
 

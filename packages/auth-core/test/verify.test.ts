@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { defineExpected, MAX_TOKEN_BYTES, verifyToken } from '../src/index.ts'
+import { createVerifiedCache, defineExpected, MAX_TOKEN_BYTES, verifyToken } from '../src/index.ts'
 import {
   AUDIENCE,
   base64url,
@@ -250,6 +250,23 @@ describe('key selection', () => {
     }
     const { typ: _, ...untyped } = header
     expect(await verdict(await forge(claims, untyped))).toBe('header_invalid')
+  })
+})
+
+describe('expected algorithms', () => {
+  it('refuse a key of another one, on a hit of the cache too, and longer tokens', async () => {
+    const cache = createVerifiedCache()
+    const only = (alg: 'EdDSA' | 'ES256') =>
+      defineExpected({ issuer: ISSUER, audience: AUDIENCE, algorithms: [alg] })
+    const judge = (token: string, alg: 'EdDSA' | 'ES256') =>
+      codeOf(() => verifyToken(token, { resolveKey, expected: only(alg), now: NOW, cache }))
+    const token = await forge()
+    expect(await judge(token, 'ES256')).toBe('alg_mismatch')
+    expect(await judge(token, 'EdDSA')).toBe('accepted')
+    expect(await judge(token, 'ES256')).toBe('alg_mismatch')
+    const long = await forge({ ...claims, pad: 'x'.repeat(3_000) })
+    expect(await verdict(long)).toBe('accepted')
+    expect(await judge(long, 'EdDSA')).toBe('token_too_large')
   })
 })
 

@@ -1,11 +1,9 @@
+import { MAX_TOKEN_BYTES } from '../algorithms.ts'
 import { decodeBase64Url, decodeBase64UrlText, utf8 } from '../bytes.ts'
 import { AuthError } from '../errors.ts'
 import { type JsonObject, parseJsonObject } from '../json.ts'
 import { isInstant, isKid } from '../jwk.ts'
 import type { Seconds } from '../time.ts'
-
-/** The largest token that is looked at, in bytes (which are characters: a token is ASCII). */
-export const MAX_TOKEN_BYTES = 8192
 
 /** A JWS taken apart. Nothing of it is trusted yet. */
 export interface CompactJws {
@@ -30,7 +28,7 @@ const HEADER_MEMBERS: readonly string[] = ['alg', 'kid', 'typ']
 /**
  * Takes a JWS in compact form apart.
  *
- * Checks, in order: a string of at most 8 KiB; three non-empty base64url segments and nothing else
+ * Checks, in order: a string of at most `maxBytes` (8 KiB); three non-empty base64url segments and nothing else
  * (so no JSON form, no JWE, no padding, no white space); header and signature canonical; a header
  * that is one JSON object without duplicate names. Not checked: what the header says.
  * `knownHeader` answers for header segments that were parsed before.
@@ -40,11 +38,17 @@ const HEADER_MEMBERS: readonly string[] = ['alg', 'kid', 'typ']
  */
 export function parseCompact(
   token: unknown,
-  knownHeader?: (segment: string) => JsonObject | undefined,
+  {
+    maxBytes = MAX_TOKEN_BYTES,
+    knownHeader,
+  }: {
+    readonly maxBytes?: number
+    readonly knownHeader?: ((segment: string) => JsonObject | undefined) | undefined
+  } = {},
 ): CompactJws {
   if (typeof token !== 'string') throw malformed('a token is a string')
-  if (token.length > MAX_TOKEN_BYTES) {
-    throw new AuthError('token_too_large', `a token has at most ${MAX_TOKEN_BYTES} bytes`)
+  if (token.length > maxBytes) {
+    throw new AuthError('token_too_large', `a token has at most ${maxBytes} bytes`)
   }
   if (!COMPACT.test(token)) throw malformed('a token is three base64url segments with two dots')
   const headerEnd = token.indexOf('.')

@@ -61,15 +61,17 @@ export async function verifyToken(token: unknown, options: VerifyOptions): Promi
     // Not awaited where it is known at once, which is what makes a hit cheap.
     const key = found instanceof Promise ? await found : found
     if (key === seen.key) {
+      refuseAlgorithm(key, expected)
       refuseEndedKey(key, now)
       return { claims: validateClaims(seen.claims, expected, now), kid: key.kid }
     }
     cache?.delete(token as string)
   }
-  const jws = parseCompact(token, cache?.header)
+  const jws = parseCompact(token, { maxBytes: expected.maxTokenBytes, knownHeader: cache?.header })
   const { kid, typ } = parseTokenHeader(jws.header)
   if (typ !== 'at+jwt') throw new AuthError('typ_mismatch', 'typ is at+jwt')
   const key = await resolveKey(kid, () => claimedIat(jws))
+  refuseAlgorithm(key, expected)
   const checked = verifySignature(jws, key, now)
   // Decoded while the signature is checked, on runtimes that do so in another thread; judged after.
   const claims = decodePayload(jws)
@@ -120,6 +122,12 @@ export async function verifySignature(
     signature.length === signatureBytes &&
     (await crypto.subtle.verify(algorithm.signatureParams, cryptoKey, signature, signingInput))
   if (!holds) throw new AuthError('signature_invalid', 'the signature is that of the key')
+}
+
+function refuseAlgorithm({ algorithm, kid }: VerifyKey, { algorithms }: Expected): void {
+  if (!algorithms.includes(algorithm.alg)) {
+    throw new AuthError('alg_mismatch', 'the algorithm of the key is an expected one', { kid })
+  }
 }
 
 /** A key past its own end is refused even while it is published (Storm-0558). */
