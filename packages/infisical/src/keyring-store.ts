@@ -7,9 +7,10 @@ import {
   type PrivateJwk,
   parseKeyring,
   parsePrivateKey,
+  type Revocation,
   type StoredKeyring,
 } from '@keyturn/auth-core/signing'
-import { InfisicalError } from './errors.ts'
+import { InfisicalError, isInfisicalError } from './errors.ts'
 import { FOLDERS, type RegisteredEdge } from './layout.ts'
 import type { Secret, Secrets } from './secrets.ts'
 
@@ -39,6 +40,14 @@ export interface KeyringStore {
    *   same time
    */
   write(before: KeyringRead, after: Keyring, comment: string): Promise<KeyringRead>
+  /**
+   * Creates an entry of /auth/revoked for each kid, which nothing takes back, and reads the keyring
+   * in which they count. An entry that is there already stays as it is, so that whoever was cut off
+   * can begin again. The keys are still in /auth/jwt until a step is written.
+   *
+   * @throws {InfisicalError} `unexpected_answer` where an entry is not there afterwards
+   */
+  revoke(revocations: readonly Revocation[], comment: string): Promise<KeyringRead>
   /** Makes the copy in /auth/public equal, as an interrupted write may have left it behind. */
   renewPublicCopy(keyring: Keyring): Promise<void>
   readPropagation(): Promise<Propagation>
@@ -90,6 +99,27 @@ export function createKeyringStore({
     return await read()
   }
 
+  async function revoke(revocations: readonly Revocation[], comment: string): Promise<KeyringRead> {
+    await secrets.ensureFolder(FOLDERS.revoked)
+    await Promise.all(revocations.map((revocation) => createRevocation(revocation, comment)))
+    const back = await read()
+    const listed = new Set(back.keyring.revocations.map(({ kid }) => kid))
+    const lost = revocations.find(({ kid }) => !listed.has(kid))
+    if (!lost) return back
+    const message = `${FOLDERS.revoked}/${lost.kid} is there after it was created`
+    throw new InfisicalError('unexpected_answer', message)
+  }
+
+  async function createRevocation(revocation: Revocation, comment: string): Promise<void> {
+    const { kid } = revocation
+    try {
+      await secrets.create(FOLDERS.revoked, kid, formatRevocation(revocation), comment)
+    } catch (error) {
+      // Revoked before, perhaps by a command that was cut off: the first entry stays.
+      if (!isInfisicalError(error, 'conflict')) throw error
+    }
+  }
+
   /** A batch update refuses as a whole where one name is missing, as in a layout made by hand. */
   async function createMissingSlots(present: readonly Secret[]): Promise<void> {
     for (const name of SLOTS) {
@@ -116,7 +146,7 @@ export function createKeyringStore({
     }
   }
 
-  return { read, write, renewPublicCopy, readPropagation }
+  return { read, write, revoke, renewPublicCopy, readPropagation }
 }
 
 function toStored(jwt: readonly Secret[], revoked: readonly Secret[]): StoredKeyring {
@@ -130,6 +160,14 @@ function toStored(jwt: readonly Secret[], revoked: readonly Secret[]): StoredKey
     revision: jwt.find(({ name }) => name === 'public_jwks')?.updatedAt ?? 0,
     revoked: Object.fromEntries(revoked.map(({ name, value }) => [name, value])),
   }
+}
+
+/**
+ * `{ "at": 1795000000, "reason": "leaked in a log" }`. Servers look for references to other secrets in
+ * a value, and refuse one that leads nowhere: a reason is people's own words, and is no reference.
+ */
+function formatRevocation({ at, reason }: Revocation): string {
+  return JSON.stringify({ at, reason }).replaceAll('${', '\\u0024{')
 }
 
 /** What a batch has to write: what differs, and always the public set, whose time is the revision. */

@@ -86,6 +86,11 @@ async function valueAt(path: string, name: string): Promise<string | undefined> 
   return (await secrets.get(path, name))?.value
 }
 
+async function removeFolder(path: string, name: string): Promise<void> {
+  const body = { workspaceId: project.projectId, environment: ENVIRONMENT, path }
+  await session.request({ method: 'DELETE', path: `/api/v1/folders/${name}`, body })
+}
+
 describe('the keyring in Infisical', () => {
   it('reads what init created: a current and a next key, revision from the public set', async () => {
     await initialise()
@@ -172,6 +177,71 @@ describe('the keyring in Infisical', () => {
     const { keyring } = await store.read()
     expect(keyring.revocations).toMatchObject([{ kid, reason: 'leak' }])
     expect(nextKey(keyring)).toBeUndefined()
+  })
+
+  it('creates what is revoked, in its folder, and reads the keyring in which it counts', async () => {
+    await initialise()
+    const current = currentKey((await store.read()).keyring)?.kid ?? ''
+    const next = nextKey((await store.read()).keyring)?.kid ?? ''
+    const { keyring } = await store.revoke([{ kid: current, at: 7, reason: 'leak' }], 'by hand')
+    expect(keyring.revocations).toEqual([{ kid: current, at: 7, reason: 'leak' }])
+    expect(currentKey(keyring)?.kid).toBe(next)
+    const stored = await secrets.get('/auth/revoked', current)
+    expect(stored).toMatchObject({ version: 1, comment: 'by hand' })
+    expect(JSON.parse(stored?.value ?? '')).toEqual({ at: 7, reason: 'leak' })
+  })
+
+  it('makes the folder of what is revoked where a layout made by hand lacks it', async () => {
+    await initialise()
+    const { keyring } = await store.read()
+    const revocations = keyring.keys.map(({ kid }) => ({ kid, at: 7, reason: 'leak' }))
+    await removeFolder('/auth', 'revoked')
+    expect(await secrets.folderExists('/auth/revoked')).toBe(false)
+    const back = await store.revoke(revocations, 'all')
+    expect(back.keyring.revocations).toHaveLength(2)
+    expect(currentKey(back.keyring)).toBeUndefined()
+  })
+
+  it('never changes what was revoked before, and adds what was not', async () => {
+    await initialise()
+    const [first = '', second = ''] = (await store.read()).keyring.keys.map(({ kid }) => kid)
+    await store.revoke([{ kid: first, at: 7, reason: 'the first' }], 'one')
+    const again = [first, second].map((kid) => ({ kid, at: 9, reason: 'the second' }))
+    const { keyring } = await store.revoke(again, 'two')
+    expect(new Map(keyring.revocations.map(({ kid, reason }) => [kid, reason]))).toEqual(
+      new Map([
+        [first, 'the first'],
+        [second, 'the second'],
+      ]),
+    )
+    expect((await secrets.get('/auth/revoked', first))?.version).toBe(1)
+  })
+
+  it('keeps a reason as it was typed, also where it reads like a reference', async () => {
+    await initialise()
+    const kid = currentKey((await store.read()).keyring)?.kid ?? ''
+    const reason = `"\${prod.auth.jwt.current_private_key}" \u0024{x} was printed`
+    const { keyring } = await store.revoke([{ kid, at: 7, reason }], 'odd')
+    expect(keyring.revocations).toEqual([{ kid, at: 7, reason }])
+    expect(await valueAt('/auth/revoked', kid)).not.toContain('${')
+  })
+
+  it('writes the step that takes a revoked key out of the public set and its copy', async () => {
+    await initialise()
+    const { keyring } = await store.read()
+    const kid = currentKey(keyring)?.kid ?? ''
+    const revoked = await store.revoke([{ kid, at: nowSeconds(), reason: 'leak' }], 'revoke')
+    const fresh = await generateFreshKey('EdDSA', nowSeconds())
+    const { revocations } = revoked.keyring
+    const step = { verb: 'revoke', revocations, fresh: [fresh] } as const
+    const after = apply(revoked.keyring, step, { policy, now: nowSeconds() })
+    const written = await store.write(revoked, after, 'revoke')
+    expect(currentKey(written.keyring)?.kid).toBe(nextKey(keyring)?.kid)
+    expect(nextKey(written.keyring)?.kid).toBe(fresh.kid)
+    expect(written.keyring.revocations).toEqual(revocations)
+    for (const path of ['/auth/jwt', '/auth/public']) {
+      expect(await valueAt(path, 'public_jwks')).not.toContain(kid)
+    }
   })
 
   it('names a broken invariant, and never shows the secret behind it', async () => {
