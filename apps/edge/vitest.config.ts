@@ -30,7 +30,7 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: 'workerd', include: ['test/*.test.ts'] },
+        test: { name: 'workerd', include: ['test/*.test.ts'], testTimeout: 30_000 },
       },
       {
         test: {

@@ -1,13 +1,14 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
-const globalSetup = ['test/corpora.setup.ts']
+/** Some tests count to 2^20; a busy machine takes its time. */
+const test = { globalSetup: ['test/corpora.setup.ts'], testTimeout: 30_000 }
 
 // The core promises to run everywhere: every test runs in Node and in workerd.
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'node', globalSetup } },
+      { test: { ...test, name: 'node' } },
       {
         plugins: [
           cloudflareTest({
@@ -18,7 +19,7 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: 'workerd', globalSetup },
+        test: { ...test, name: 'workerd' },
       },
     ],
   },

@@ -6,7 +6,8 @@ import { seedProject } from '../src/seed.ts'
 import { type Receiver, startReceiver } from './receiver.ts'
 import { startWorld, type World } from './world.ts'
 
-const webhookDelayMs = 60
+/** Long enough that a busy machine still makes its quick edits within it. */
+const webhookDelayMs = 400
 let world: World
 let receiver: Receiver
 let workspaceId: string
@@ -50,7 +51,7 @@ const write = (name: string, secretPath = '/auth/jwt', environment = 'dev') =>
   })
 const arrived = (count: number, timeout = 3000) =>
   vi.waitFor(() => expect(receiver.deliveries).toHaveLength(count), { timeout, interval: 5 })
-const quiet = () => new Promise((done) => setTimeout(done, webhookDelayMs * 3))
+const quiet = () => new Promise((done) => setTimeout(done, webhookDelayMs * 2))
 const status = async (id: string) => {
   const { body } = await world.call(`GET /api/v1/webhooks?workspaceId=${workspaceId}`, {
     token: world.server.adminToken,
