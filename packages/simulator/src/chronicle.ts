@@ -29,8 +29,8 @@ export interface KeyFacts {
 export interface Chronicle {
   facts(kid: string): KeyFacts | undefined
   readonly keys: ReadonlyMap<string, KeyFacts>
-  /** Whether this is the key that signed last. */
-  isLastSigner(kid: string): boolean
+  /** The key that signs, as the store has it; the last one where none does. */
+  signing(): KeyFacts | undefined
   /** How often the signing key changed. */
   rotations(): number
   /** Takes a keyring that the store holds from now on; the first one has been there for ever. */
@@ -99,7 +99,7 @@ export function createChronicle(timeline: Timeline): Chronicle {
   return {
     keys,
     facts: (kid) => keys.get(kid),
-    isLastSigner: (kid) => kid === signing,
+    signing: () => keys.get(signing ?? ''),
     rotations: () => rotations,
     observe,
     pinged(kids) {

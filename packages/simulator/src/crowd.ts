@@ -23,10 +23,10 @@ export interface CrowdDeps {
 }
 
 /** How many are busy at once: the others hold what they hold, for hours or days. */
-const BUSY_READERS = 8
+const BUSY_READERS = 4
 const BUSY_ISOLATES = 2
-const GATHERED_ISOLATES = 16
-const LATER_VISITS = 24
+const GATHERED_ISOLATES = 12
+const LATER_VISITS = 16
 
 /**
  * Lets every verifier be busy in turn, in sessions that are long enough to serve from what it cached,
@@ -85,7 +85,7 @@ export function createCrowd(deps: CrowdDeps): Crowd {
     gather() {
       for (let count = 0; isolates.length > 0 && count < GATHERED_ISOLATES; count++) {
         const isolate = busyOf(nextIsolate)
-        timeline.after(random.next() * 3_000, () => session(isolate, { visits: 8, gapMs: 1_800 }))
+        timeline.after(random.next() * 3_000, () => session(isolate, { visits: 6, gapMs: 1_800 }))
       }
       for (let count = 0; count < LATER_VISITS; count++) {
         const next = readers.length === 0 || random.chance(0.5) ? nextIsolate : nextReader

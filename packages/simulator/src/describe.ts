@@ -13,7 +13,7 @@ export function describeReport(report: Report): string {
     `  faults      ${present.map(join).join(' ') || 'none'}`,
     `  tokens      ${tally.verifications} verifications, ${tally.accepted} accepted`,
     `  refused     ${tally.hostile} stolen or invented, ${tally.ended} past their end, ${tally.revoked} of revoked keys, ${tally.emergency} of keys that had to sign before their time`,
-    `  unavailable ${tally.unavailable} (503, no usable keys in an outage)`,
+    `  503         ${tally.unavailable} without usable keys, ${tally.undecided} at isolates cut off from the hub`,
     `  digest      ${report.digest}`,
   ]
   if (!violation) return `${lines.join('\n')}\n  no promise was broken\n`

@@ -34,6 +34,8 @@ export interface Tally {
   hostile: number
   /** 503: no key set that is recent enough, during an outage. */
   unavailable: number
+  /** 503: an isolate that is cut off from the hub does not know whether the key exists. */
+  undecided: number
   /** Refusals of a key that had to sign before its time, since another one was revoked. */
   emergency: number
 }
@@ -74,8 +76,9 @@ const REVOCATION_BUDGET_MS = 5_000
 const REACHING_MS = 8_000
 /** Latencies of a few requests in a row. */
 const LATENCY_MS = 3_000
-/** How long parts that are cut off may go on: an isolate 20 min, and the hub an hour. */
-const CUT_OFF_MS = { isolate: 4_800_000, reader: 0 }
+/** How long the hub serves when it is cut off from the issuers, and an isolate from the hub. */
+const HUB_SERVES: Seconds = 3_600
+const ISOLATE_SERVES: Seconds = 1_200
 
 /** Makes a judge. It keeps the first violation. */
 export function createJudge(deps: JudgeDeps): Judge {
@@ -87,6 +90,7 @@ export function createJudge(deps: JudgeDeps): Judge {
     revoked: 0,
     hostile: 0,
     unavailable: 0,
+    undecided: 0,
     emergency: 0,
   }
   let found: Violation | undefined
@@ -96,12 +100,14 @@ export function createJudge(deps: JudgeDeps): Judge {
     found ??= { promise, detail }
   }
 
-  /** Since the issuers knew: S for one that is cut off, M + C + e, and O where there was an outage. */
-  function readBound({ tier }: Verifier, sinceMs: number): number {
+  /** Until every verifier has read a change: S and M + C + e; O after an outage; more if cut off. */
+  function readBound(verifier: Verifier, sinceMs: number): number {
     const { confirmationAge, jwksMaxAge, sharedCacheAge, clockDifference, longestOutage } = policy
     const read = confirmationAge + jwksMaxAge + sharedCacheAge + clockDifference + HINTLESS_LAG
-    const troubled = deps.trouble.untilMs > sinceMs
-    return ms(read + (troubled ? longestOutage : 0)) + (troubled ? CUT_OFF_MS[tier] : 0)
+    const isTroubled = deps.trouble.untilMs > sinceMs
+    const heldByHub = isTroubled && verifier.tier === 'isolate' ? HUB_SERVES : 0
+    const heldByIsolate = isCutOff(verifier) ? ISOLATE_SERVES : 0
+    return ms(read + (isTroubled ? longestOutage : 0) + heldByHub + heldByIsolate)
   }
 
   function acceptedUnder(verifier: Verifier, kid: string): void {
@@ -125,10 +131,16 @@ export function createJudge(deps: JudgeDeps): Judge {
 
   function isRevocationLate(verifier: Verifier, facts: KeyFacts): boolean {
     const nowMs = timeline.nowMs()
-    const { deniedAtMs = Infinity, hubKnowsAtMs = Infinity, issuersKnowAtMs = Infinity } = facts
-    if (nowMs > issuersKnowAtMs + readBound(verifier, issuersKnowAtMs) + LATENCY_MS) return true
-    if (verifier.tier === 'reader' || network.wasDown(verifier.link, REACHING_MS)) return false
+    const { deniedAtMs = Infinity, hubKnowsAtMs = Infinity } = facts
+    const knownAtMs = Math.min(facts.issuersKnowAtMs ?? Infinity, facts.revokedAtMs ?? Infinity)
+    if (nowMs > knownAtMs + readBound(verifier, knownAtMs) + LATENCY_MS) return true
+    if (verifier.tier === 'reader' || isCutOff(verifier)) return false
     return nowMs > Math.min(deniedAtMs, hubKnowsAtMs) + REVOCATION_BUDGET_MS
+  }
+
+  /** It serves for 20 min what it holds, which may be older than its trouble if it was idle. */
+  function isCutOff({ tier, link }: Verifier): boolean {
+    return tier === 'isolate' && network.wasDown(link, REACHING_MS)
   }
 
   function refusedUnder(verifier: Verifier, kid: string, verdict: Verdict): void {
@@ -136,6 +148,7 @@ export function createJudge(deps: JudgeDeps): Judge {
     const knownByMs = (facts?.publishedAtMs ?? 0) + ms(shortestPropagation(policy) + HINTLESS_LAG)
     if (facts && isRevoked(facts)) tally.revoked += 1
     else if (verdict === 'keys_unavailable') tally.unavailable += 1
+    else if (verdict === 'key_undecided' && isCutOff(verifier)) tally.undecided += 1
     else if (facts?.emergency && timeline.nowMs() < knownByMs) tally.emergency += 1
     else broken('valid_token_accepted', `${verifier.name} refused ${kid}: ${verdict}`)
   }
@@ -146,6 +159,9 @@ export function createJudge(deps: JudgeDeps): Judge {
     broken,
     minted(kid) {
       const facts = chronicle.facts(kid)
+      const signing = chronicle.signing()
+      // Issuers leave a revoked key at the ping, long before the store calls another one current.
+      if (facts && signing && signing !== facts && isRevoked(signing)) facts.emergency = true
       const leadMs = timeline.nowMs() - (facts?.publishedAtMs ?? timeline.nowMs())
       if (facts?.emergency || leadMs >= ms(policy.propagationWindow - policy.clockDifference))
         return

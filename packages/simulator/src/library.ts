@@ -25,8 +25,10 @@ export interface Library {
   /** @throws {AuthError} `keyring_invalid` */
   parse(state: StoreState): Promise<ParsedKeyring>
   signer(key: KeyringKey): Promise<Signer>
-  /** The document of a keyring after its way over the wire. */
+  /** The document that an issuer publishes of a keyring. */
   published(keyring: Keyring): PublicJwks
+  /** A published document after its way over the wire. @throws {AuthError} `jwks_invalid` */
+  fetched(published: PublicJwks): PublicJwks
   acknowledgement(jwks: PublicJwks): Promise<Acknowledgement>
 }
 
@@ -35,6 +37,7 @@ export function createLibrary(rules: Rules, nowMs: () => number): Library {
   const keyrings = new WeakMap<StoreState, Promise<ParsedKeyring>>()
   const signers = new WeakMap<KeyringKey, Promise<Signer>>()
   const acknowledgements = new WeakMap<PublicJwks, Promise<Acknowledgement>>()
+  const wire = new WeakMap<PublicJwks, PublicJwks>()
   let documents = new Map<string, PublicJwks>()
 
   return {
@@ -46,12 +49,15 @@ export function createLibrary(rules: Rules, nowMs: () => number): Library {
         return createSigner(key.privateJwk, key.jwk)
       }),
     published(keyring) {
-      const body = JSON.stringify(rules.publishJwks(keyring))
-      const document = documents.get(body) ?? parseJwks(parseJsonObject(body))
+      const jwks = rules.publishJwks(keyring)
+      const body = JSON.stringify(jwks)
+      const document = documents.get(body) ?? jwks
       if (documents.size > 32) documents = new Map()
       documents.set(body, document)
       return document
     },
+    fetched: (published) =>
+      remember(wire, published, () => parseJwks(parseJsonObject(JSON.stringify(published)))),
     acknowledgement: (jwks) => remember(acknowledgements, jwks, () => acknowledge(jwks, 0)),
   }
 }

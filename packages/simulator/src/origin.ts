@@ -54,7 +54,7 @@ export async function createOrigin(ground: Ground): Promise<Origin> {
     const first = random.int(0, processes.length - 1)
     for (let turn = 0; turn < processes.length; turn++) {
       const jwks = await processes[(first + turn) % processes.length]?.issuer.serve()
-      if (jwks) return jwks
+      if (jwks) return ground.library.fetched(jwks)
     }
     throw new AuthError('keys_unavailable', 'an issuer process is ready', { reason: 'status' })
   }
@@ -132,7 +132,7 @@ async function observe(
     chronicle.observe(keyring)
     const kids = keyring.keys.map(({ kid }) => kid).join(' ')
     journal.note(`the store holds ${kids}, ${signing} current`)
-    const isEmergency = keyring.revocations.some(({ kid }) => chronicle.isLastSigner(kid))
+    const isEmergency = chronicle.signing()?.revokedAtMs !== undefined
     if (signing !== 1 && !isEmergency)
       judge.broken('one_current_key', `${signing} keys are current`)
   } catch (error) {

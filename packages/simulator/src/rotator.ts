@@ -61,12 +61,17 @@ export interface RotatorDeps {
   readonly journal: Journal
   /** Takes the next wish of an operator, if there is one. */
   takeWish(): Wish | undefined
+  /** Who is revoking: shared by all, since operators speak with one another in an emergency. */
+  readonly emergency: { kids?: readonly string[] | undefined }
   /** Before a step: traffic gathers around the moments that matter. */
   onAboutToWrite(): void
 }
 
 /** How often somebody is asked who does not answer. */
 const ATTEMPTS = 3
+
+/** How long a job that was killed may be gone. */
+const LONGEST_ABSENCE_MS = 1_800_000
 
 /** The process ends here, between two instructions. */
 class Killed extends Error {}
@@ -81,7 +86,7 @@ export function createRotator(deps: RotatorDeps): Rotator {
   const { rules, policy, timeline, clock, random, store, library, journal, chronicle } = deps
   let isRunning = false
   let wasInterrupted = false
-  let revoking: readonly string[] | undefined
+  const { emergency } = deps
 
   const now = (): Seconds => nowSeconds(clock)
   const at = () => ({ policy, now: now() })
@@ -174,7 +179,7 @@ export function createRotator(deps: RotatorDeps): Rotator {
 
   /** Pings first, then /auth/revoked, then the step: each may be the last thing that it does. */
   async function revoke(kids: readonly string[]): Promise<void> {
-    revoking = kids
+    emergency.kids = kids
     const before = await read()
     journal.note(`${deps.name} revokes ${kids.join(' ')}`)
     await denyEverywhere(kids, before.keyring.revision)
@@ -192,7 +197,7 @@ export function createRotator(deps: RotatorDeps): Rotator {
     const keys =
       missing === 2 ? [await fresh(), await fresh()] : missing === 1 ? [await fresh()] : []
     await takeStep({ state, keyring }, { verb: 'revoke', revocations, fresh: keys })
-    revoking = undefined
+    emergency.kids = undefined
   }
 
   async function denyEverywhere(kids: readonly string[], revision: number): Promise<void> {
@@ -226,7 +231,7 @@ export function createRotator(deps: RotatorDeps): Rotator {
 
   async function runOnce(): Promise<void> {
     const { keyring } = await read()
-    if (revoking) return await revoke(revoking)
+    if (emergency.kids) return await revoke(emergency.kids)
     if (wasInterrupted) await announce(keyring)
     wasInterrupted = false
     const wish = deps.takeWish()
@@ -247,6 +252,8 @@ export function createRotator(deps: RotatorDeps): Rotator {
         if (!(error instanceof Killed) && !(error instanceof AuthError)) throw error
         journal.note(`${deps.name} stopped: ${error.message}`)
         wasInterrupted = true
+        // Somebody has to notice, and run it again.
+        if (error instanceof Killed) await timeline.sleep(random.next() * LONGEST_ABSENCE_MS)
       } finally {
         isRunning = false
       }

@@ -18,6 +18,8 @@ export interface SimulationOptions {
   readonly days?: number | undefined
   /** Instead of a policy that is drawn from the seed. */
   readonly policy?: Partial<Policy> | undefined
+  /** Changes what was drawn from the seed, such as to let one fault happen in every run. */
+  adjust?(scenario: Scenario): Scenario
   /** The rules that are run. Default: as they are. */
   readonly rules?: Partial<Rules>
   onProgress?(rotations: number): void
@@ -59,7 +61,8 @@ export async function simulate(options: SimulationOptions): Promise<Report> {
 async function run(options: SimulationOptions): Promise<Report> {
   const { seed, rotations } = options
   const random = createRandom(seed)
-  const scenario = drawScenario(random.fork('scenario'), options)
+  const drawn = drawScenario(random.fork('scenario'), options)
+  const scenario = options.adjust?.(drawn) ?? drawn
   const timeline = createTimeline(START_MS)
   const journal = createJournal(timeline.nowMs)
   const rules = { ...RULES, ...options.rules }
@@ -70,7 +73,7 @@ async function run(options: SimulationOptions): Promise<Report> {
     return chronicle.rotations() >= rotations || judge.violation() !== undefined
   }
   await timeline.runUntil(START_MS + (options.days ?? 3_650) * DAY_MS, isOver)
-  await converge(world, timeline, scenario.policy)
+  if (!judge.violation()) await converge(world, timeline, scenario.policy)
   const violation = judge.violation()
   return {
     seed,

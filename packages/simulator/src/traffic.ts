@@ -1,5 +1,5 @@
 import { createVerifiedCache, type Expected, nowSeconds, type Seconds } from '@keyturn/auth-core'
-import { createSigner, type Policy, signAccessToken } from '@keyturn/auth-core/signing'
+import { createSigner, type Policy, type Signer, signAccessToken } from '@keyturn/auth-core/signing'
 import type { Chronicle } from './chronicle.ts'
 import type { Issuer } from './issuer.ts'
 import type { Journal } from './journal.ts'
@@ -46,6 +46,7 @@ export function createTraffic(deps: TrafficDeps): Traffic {
   const newest = new Map<Mint, KnownToken & { readonly mintedAtMs: number }>()
   let older: readonly KnownToken[] = []
   const stolen = new Map<string, KnownToken & { readonly mintedAtMs: number }>()
+  const thieves = new Map<string, Signer>()
   let invented: string | undefined
   let count = 0
 
@@ -105,7 +106,9 @@ export function createTraffic(deps: TrafficDeps): Traffic {
     const key = pool.stolen(kid)
     if (!key?.privateJwk) return undefined
     const claims = claimsAt(now)
-    const text = await signAccessToken(await createSigner(key.privateJwk, key.jwk), claims)
+    const signer = thieves.get(kid) ?? (await createSigner(key.privateJwk, key.jwk))
+    thieves.set(kid, signer)
+    const text = await signAccessToken(signer, claims)
     const token = { text, kid, exp: claims.exp, mintedAtMs: timeline.nowMs() }
     stolen.set(kid, token)
     return token

@@ -123,7 +123,10 @@ export function createWeather(deps: WeatherDeps): Weather {
       key.nbf ??= key.iat
       delete key.exp
     }
-    const broken = random.chance(0.5) ? JSON.stringify(document) : good.slice(1)
+    const { revoked } = store.newest().stored
+    const living = document.keys.filter(({ kid }) => !Object.hasOwn(revoked, String(kid)))
+    const text = JSON.stringify(document)
+    const broken = living.length > 1 && random.chance(0.5) ? text : good.slice(1)
     store.write({ public_jwks: broken })
     mend = () => {
       mend = undefined

@@ -133,6 +133,7 @@ function startRotators(
   const { policy, interventions } = scenario
   const random = ground.random.fork('operator')
   const wishes: Wish[] = []
+  const emergency = {}
   let stopped = false
 
   /** After each rotation, within the time that the next one takes. */
@@ -156,6 +157,7 @@ function startRotators(
       store: origin.store,
       hub: origin.hub,
       issuers: origin.processes.map(({ issuer }) => issuer),
+      emergency,
       takeWish: () => wishes.shift(),
       onAboutToWrite: crowd.gather,
     })
