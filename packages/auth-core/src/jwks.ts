@@ -49,7 +49,8 @@ const MAX_KEYS = 64
  *
  * One key that is malformed or of a kind unknown here is left out and the others stay (RFC 7517
  * section 5). What can only be an error or an attack refuses the document: no usable key, a private
- * or symmetric key, one kid twice, more than 64 keys, a malformed `revision` or `revoked`.
+ * or symmetric key, one kid twice, more than 64 keys, a malformed `revision` or `revoked`. A document
+ * of ours without any key is none of these where it says which keys are revoked.
  *
  * @throws {AuthError} `jwks_invalid`
  */
@@ -64,8 +65,12 @@ export function parseJwks(value: unknown, onIgnored?: (key: IgnoredKey) => void)
   }
   refuseDuplicates(entries)
   const keys = entries.flatMap((entry) => parseEntry(entry, onIgnored))
-  if (keys.length === 0) throw invalid('a JWKS has at least one usable key')
-  return { keys, ...parseRevision(value.revision), revoked: parseRevoked(value.revoked) }
+  const { revision } = parseRevision(value.revision)
+  const revoked = parseRevoked(value.revoked)
+  // Refused, a document in which every key is revoked would keep them all alive at its readers.
+  const saysAllRevoked = entries.length === 0 && revision !== undefined && revoked.length > 0
+  if (keys.length === 0 && !saysAllRevoked) throw invalid('a JWKS has at least one usable key')
+  return { keys, ...(revision !== undefined && { revision }), revoked }
 }
 
 function refuseDuplicates(entries: readonly unknown[]): void {

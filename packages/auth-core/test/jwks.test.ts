@@ -107,6 +107,24 @@ describe('parseJwks', () => {
     expect(await codeOf(() => parseJwks({ keys: many }))).toBe('jwks_invalid')
   })
 
+  it('takes a document of ours in which every key is revoked, and no other one without keys', async () => {
+    const revoked = [RFC8037.kid]
+    expect(parseJwks({ keys: [], revision: 5, revoked })).toEqual({
+      keys: [],
+      revision: 5,
+      revoked,
+    })
+    const others = [
+      { keys: [], revision: 5, revoked: [] },
+      { keys: [], revision: 5 },
+      { keys: [], revoked },
+      { keys: [{ kty: 'FUTURE', kid: 'f' }], revision: 5, revoked },
+    ]
+    for (const document of others) {
+      expect(await codeOf(() => parseJwks(document))).toBe('jwks_invalid')
+    }
+  })
+
   it('refuses a malformed revision or revoked list', async () => {
     for (const revision of ['1', -1, 1.5, 2 ** 60, null]) {
       expect(await codeOf(() => parseJwks({ keys: [publicJwk], revision }))).toBe('jwks_invalid')

@@ -213,6 +213,21 @@ describe('revisions', () => {
     expect(held.sinceMs).toBe(held.asOfMs)
   })
 
+  it('drops every key where a document revokes them all, and takes the keys that follow', async () => {
+    w.origin.document = { keys: [keyA, keyB], revision: 5, revoked: [] }
+    await w.source.read()
+    w.origin.document = { keys: [], revision: 5, revoked: [keyA.kid, keyB.kid] }
+    w.pass(4_000)
+    await w.source.read()
+    expect(await w.resolve(keyA.kid)).toBe('key_revoked')
+    expect(await w.resolve(keyB.kid)).toBe('key_revoked')
+    w.origin.document = { keys: [keyC], revision: 6, revoked: [keyA.kid, keyB.kid] }
+    w.pass(4_000)
+    await w.source.read()
+    expect(await w.resolve(keyA.kid)).toBe('key_revoked')
+    expect(await w.resolve(keyC.kid)).toBe('accepted')
+  })
+
   it('attack 77: refuses a revision of the future', async () => {
     w.origin.document = { keys: [keyA], revision: NOW * 1000 + 300_001, revoked: [] }
     expect(await codeOf(() => w.source.read())).toBe('keys_unavailable')
