@@ -16,6 +16,8 @@ export interface CliErrorFacts {
  * code. The message says what happened, in lower case, and never holds a token, a secret or a key.
  */
 export class CliError extends Error {
+  /** The name of the exit code. */
+  readonly outcome: keyof typeof EXIT
   readonly exit: ExitCode
   readonly code: string
   readonly why: readonly string[]
@@ -23,14 +25,15 @@ export class CliError extends Error {
   readonly data: Readonly<Record<string, unknown>>
 
   constructor(
-    exit: keyof typeof EXIT,
+    outcome: keyof typeof EXIT,
     code: string,
     message: string,
     { why = [], next = [], data = {}, cause }: CliErrorFacts = {},
   ) {
     super(message, cause === undefined ? undefined : { cause })
     this.name = 'CliError'
-    this.exit = EXIT[exit]
+    this.outcome = outcome
+    this.exit = EXIT[outcome]
     this.code = code
     this.why = why
     this.next = next

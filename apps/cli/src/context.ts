@@ -27,6 +27,10 @@ export interface Context {
   readonly fetch: Fetch
   /** Reads standard input to its end. `prompt` is said first where somebody sits at a terminal. */
   readStdin(prompt: string): Promise<string>
+  /** Whether somebody sits at a terminal and can be asked. Never with `--json`. */
+  readonly isTerminal: boolean
+  /** Asks for one line, without the white space around it, where `isTerminal`. */
+  ask(question: string): Promise<string>
   /** Logs in to Infisical. @throws {InfisicalError} */
   openInfisical(): Promise<Infisical>
 }

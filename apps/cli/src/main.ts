@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
+import { withDashedKids } from './argv.ts'
 import { CliError, usageError } from './cli-error.ts'
 import type { Context } from './context.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
@@ -9,6 +10,7 @@ import { createProgram } from './program.ts'
 import { findProjectFile } from './project-file.ts'
 import { type GlobalOptions, readSettings, type Variables } from './settings.ts'
 import { readAll } from './stdin.ts'
+import { askLine } from './terminal.ts'
 
 const { argv, env, stdin, stdout, stderr } = process
 
@@ -36,7 +38,7 @@ const program = createProgram({
 })
 
 try {
-  await program.parseAsync(argv)
+  await program.parseAsync(withDashedKids(argv))
 } catch (error) {
   process.exitCode = await fail(error)
 }
@@ -71,6 +73,8 @@ async function openContext(flags: GlobalOptions): Promise<Context> {
     clock: systemClock,
     fetch,
     readStdin,
+    isTerminal: stdin.isTTY === true && stderr.isTTY === true && !output.json,
+    ask: (question) => askLine(question, { input: stdin, output: stderr }),
     openInfisical: async () => {
       const { connect } = await import('./connect.ts')
       return await connect({ variables, clock: systemClock })

@@ -1,49 +1,8 @@
-import {
-  type Acknowledgement,
-  AuthError,
-  type Clock,
-  jwksDigest,
-  nowSeconds,
-  parseAcknowledgement,
-} from '@keyturn/auth-core'
-import {
-  type Answer,
-  type Keyring,
-  type PingSigner,
-  publishJwks,
-  unacknowledged,
-} from '@keyturn/auth-core/signing'
+import { jwksDigest } from '@keyturn/auth-core'
+import { type Answer, type Keyring, publishJwks, unacknowledged } from '@keyturn/auth-core/signing'
 import type { RegisteredEdge } from '@keyturn/infisical'
-import { CliError } from './cli-error.ts'
-import { type Fetch, requestJson } from './http.ts'
+import { type Delivery, deliver, type PropagationOptions, type Recipient } from './deliver.ts'
 import { urlBelow } from './settings.ts'
-
-/** Somebody who holds the keys and answers pings. */
-export interface Recipient {
-  readonly role: 'issuer' | 'edge'
-  /** What people call it: `issuer`, or `edge eu`. */
-  readonly name: string
-  /** Where its pings go. */
-  readonly url: string
-}
-
-/** What came of one ping. */
-export interface Delivery {
-  readonly recipient: Recipient
-  readonly ms: number
-  /** What it holds now. Absent: `problem` says why it did not answer. */
-  readonly acknowledgement?: Acknowledgement
-  readonly problem?: string
-}
-
-/** What pings are sent with. */
-export interface PropagationOptions {
-  /** Absent where Infisical holds no ping key: then nobody can be asked. */
-  readonly signer: PingSigner | undefined
-  readonly issuer: string
-  readonly fetch: Fetch
-  readonly clock: Clock
-}
 
 /** The issuer and the registered edges, in the order in which they learn of a change. */
 export function recipientsOf(
@@ -70,10 +29,16 @@ export async function propagate(
   recipients: readonly Recipient[],
   options: PropagationOptions,
 ): Promise<readonly Delivery[]> {
+  const data = {
+    issuer: options.issuer,
+    revision: keyring.revision,
+    jwks_sha256: await jwksDigest(publishJwks(keyring)),
+  }
+  const ping = { type: 'keys.changed', data } as const
   const deliveries: Delivery[] = []
   for (const role of ['issuer', 'edge'] as const) {
     const those = recipients.filter((recipient) => recipient.role === role)
-    deliveries.push(...(await Promise.all(those.map((each) => deliver(keyring, each, options)))))
+    deliveries.push(...(await Promise.all(those.map((each) => deliver(ping, each, options)))))
   }
   return deliveries
 }
@@ -125,54 +90,4 @@ export async function judge(
     const holds = acknowledgement !== undefined && other === undefined
     return { name, role, holds, detail, ms, ...(holds && { age: acknowledgement.age }) }
   })
-}
-
-async function deliver(
-  keyring: Keyring,
-  recipient: Recipient,
-  { signer, issuer, fetch, clock }: PropagationOptions,
-): Promise<Delivery> {
-  if (!signer) return { recipient, ms: 0, problem: 'not asked: there is no ping key' }
-  const jwks = publishJwks(keyring)
-  const data = { issuer, revision: keyring.revision, jwks_sha256: await jwksDigest(jwks) }
-  const { headers, body } = await signer.sign({ type: 'keys.changed', data }, nowSeconds(clock))
-  const startedAtMs = clock.nowMs()
-  const msSince = () => Math.max(0, Math.round(clock.nowMs() - startedAtMs))
-  try {
-    const answer = await requestJson(fetch, recipient.url, {
-      who: 'it',
-      method: 'POST',
-      headers: { ...headers, 'content-type': 'application/json' },
-      body,
-    })
-    return { recipient, ms: msSince(), ...readAnswer(answer) }
-  } catch (error) {
-    if (!(error instanceof CliError)) throw error
-    return { recipient, ms: msSince(), problem: error.message }
-  }
-}
-
-const REFUSALS: ReadonlyMap<unknown, string> = new Map([
-  [
-    'invalid_ping',
-    'does not accept the ping; check its PING_PUBLIC_KEYS, its ISSUER and the clocks',
-  ],
-  ['replayed_ping', 'has seen this ping before'],
-  ['keys_unavailable', 'has no keys yet and cannot load them'],
-])
-
-function readAnswer({
-  status,
-  body,
-}: Awaited<ReturnType<typeof requestJson>>): Pick<Delivery, 'acknowledgement' | 'problem'> {
-  if (status !== 200) {
-    const known = REFUSALS.get(body?.error)
-    return { problem: known ? `${known} (${status})` : `answers ${status} to a ping` }
-  }
-  try {
-    return { acknowledgement: parseAcknowledgement(body) }
-  } catch (error) {
-    if (!(error instanceof AuthError)) throw error
-    return { problem: `answers 200 without an acknowledgement: ${error.message}` }
-  }
 }

@@ -4,18 +4,14 @@ import {
   definePolicy,
   type Keyring,
   type Policy,
+  type Revocation,
   type Verb,
 } from '@keyturn/auth-core/signing'
 import type { KeyringRead, RegisteredEdge } from '@keyturn/infisical'
 import type { Context } from './context.ts'
-import {
-  type Delivery,
-  judge,
-  type PropagationOptions,
-  propagate,
-  recipientsOf,
-  type Verdict,
-} from './propagate.ts'
+import type { Delivery, PropagationOptions } from './deliver.ts'
+import { type Denial, denyEverywhere } from './denials.ts'
+import { judge, propagate, recipientsOf, type Verdict } from './propagate.ts'
 
 /** The keyring as it was read, and what can be done with it. */
 export interface Rotation {
@@ -30,8 +26,25 @@ export interface Rotation {
   announce(keyring: Keyring): Promise<readonly Delivery[]>
   /** Makes the public copy equal and announces: what an interrupted command may not have done. */
   finishInterrupted(): Promise<readonly Delivery[]>
-  /** Writes a step and announces it. @throws {InfisicalError} `moved`, `approval_required` */
-  write(after: Keyring, verb: Verb): Promise<Written>
+  /**
+   * Tells the issuer and every edge at once that keys are revoked, as of a revision; nothing is
+   * written. `onDenial` hears of each answer when it comes.
+   */
+  deny(revoked: Denied, onDenial: (denial: Denial) => void): Promise<readonly Denial[]>
+  /** Writes that kids are revoked, and reads the keyring in which that counts. */
+  revoke(revocations: readonly Revocation[]): Promise<KeyringRead>
+  /**
+   * Writes a step and announces it. It follows from `read`, or from a later read `before`.
+   *
+   * @throws {InfisicalError} `moved`, `approval_required`
+   */
+  write(after: Keyring, verb: Verb, before?: KeyringRead): Promise<Written>
+}
+
+/** Kids that are revoked, and the newest revision when they were. */
+export interface Denied {
+  readonly kids: readonly string[]
+  readonly revision: number
 }
 
 /** A step that was written. */
@@ -50,10 +63,13 @@ export async function openRotation(context: Context): Promise<Rotation> {
   for (const note of read.notes) output.warn(note)
   const signer = pingKey && (await createPingSigner(pingKey))
 
+  const options = (issuer: string): PropagationOptions => ({ signer, issuer, fetch, clock })
+  const comment = (verb: Verb) => `keyturn keys ${verb} by ${infisical.identity}`
+
   async function announce(keyring: Keyring): Promise<readonly Delivery[]> {
-    if (settings.issuer === undefined) return []
-    const options: PropagationOptions = { signer, issuer: settings.issuer, fetch, clock }
-    return await propagate(keyring, recipientsOf(settings.issuer, edges), options)
+    const { issuer } = settings
+    if (issuer === undefined) return []
+    return await propagate(keyring, recipientsOf(issuer, edges), options(issuer))
   }
 
   return {
@@ -66,9 +82,14 @@ export async function openRotation(context: Context): Promise<Rotation> {
       await store.renewPublicCopy(read.keyring)
       return await announce(read.keyring)
     },
-    async write(after, verb) {
-      const comment = `keyturn keys ${verb} by ${infisical.identity}`
-      const { keyring } = await store.write(read, after, comment)
+    async deny(revoked, onDenial) {
+      const issuer = settings.requireIssuer()
+      const recipients = recipientsOf(issuer, edges)
+      return await denyEverywhere(revoked, recipients, { ...options(issuer), onDenial })
+    },
+    revoke: (revocations) => store.revoke(revocations, comment('revoke')),
+    async write(after, verb, before = read) {
+      const { keyring } = await store.write(before, after, comment(verb))
       return { keyring, deliveries: await announce(keyring) }
     },
   }

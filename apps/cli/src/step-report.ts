@@ -14,12 +14,14 @@ export interface StepReport {
   readonly lines: readonly string[]
   readonly keyring: Keyring
   readonly verdicts: readonly Verdict[]
+  /** What programs learn beside that. */
+  readonly data?: Readonly<Record<string, unknown>>
 }
 
 /** Prints what a step did, which keys there are now, and who acknowledged them. */
 export function reportStep(
   { output }: Context,
-  { verb, changed, lines, keyring, verdicts }: StepReport,
+  { verb, changed, lines, keyring, verdicts, data }: StepReport,
 ): void {
   const { style } = output
   const rows = verdicts.map(({ name, holds, detail }) => [
@@ -33,6 +35,7 @@ export function reportStep(
     revision: keyring.revision,
     keys: keyring.keys.map(({ kid }) => keyData(keyring, kid)),
     deliveries: verdicts,
+    ...data,
   })
 }
 

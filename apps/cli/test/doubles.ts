@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { AuthError, acknowledge, type Ping, parsePingKeys, verifyPing } from '@keyturn/auth-core'
-import { type Keyring, publishJwks } from '@keyturn/auth-core/signing'
+import { type Keyring, publishJwks, type Revocation } from '@keyturn/auth-core/signing'
 import type { KeyringStore } from '@keyturn/infisical'
 
 /** How a double answers pings; can be changed while it runs. */
@@ -22,7 +22,7 @@ export interface HolderOptions {
   readonly pingPublicKeys: string
   /** The issuer of an edge; absent, the double is the issuer itself. */
   readonly issuer?: string
-  /** Every accepted ping is added here, by the name of its receiver. */
+  /** Every accepted ping is added here, by the name of its receiver and its type. */
   readonly log?: string[]
   /** Answers other requests, as the token endpoint or the private listener of an issuer would. */
   readonly other?: (request: Received) => object | undefined
@@ -50,7 +50,11 @@ export async function startHolder(options: HolderOptions): Promise<Holder> {
   const behaviour: Behaviour = { ping: 'acknowledge', reloads: true, ages: [60] }
   const keys = await parsePingKeys(options.pingPublicKeys)
   const pings: Ping[] = []
+  const denied: Revocation[] = []
   let held: Keyring = (await store.read()).keyring
+  const published = () =>
+    publishJwks({ ...held, revocations: [...held.revocations, ...denied.filter(isNotListed)] })
+  const isNotListed = ({ kid }: Revocation) => held.revocations.every((one) => one.kid !== kid)
 
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => {
@@ -63,7 +67,7 @@ export async function startHolder(options: HolderOptions): Promise<Holder> {
     const body = await text(request)
     const { method = '', url: path = '', headers } = request
     if (path === '/.well-known/jwks.json') {
-      return send(response, 200, publishJwks(held), 'application/jwk-set+json')
+      return send(response, 200, published(), 'application/jwk-set+json')
     }
     if (path === '/hooks/rotation' || path === '/internal/rotation') {
       return await answerPing(headers, body, response)
@@ -90,11 +94,14 @@ export async function startHolder(options: HolderOptions): Promise<Holder> {
       { keys, issuer: options.issuer ?? url, now: Math.floor(Date.now() / 1000) },
     )
     pings.push(ping)
-    log.push(name)
-    if (behaviour.reloads) held = (await store.read()).keyring
+    log.push(`${name} ${ping.type}`)
+    if (ping.type === 'keys.revoked') {
+      const known = ping.data.kids.filter((kid) => held.keys.some((key) => key.kid === kid))
+      denied.push(...known.map((kid) => ({ kid, at: 0, reason: 'a ping' })))
+    } else if (behaviour.reloads) held = (await store.read()).keyring
     const [age = 60, ...later] = behaviour.ages
     if (later.length > 0) behaviour.ages = later
-    send(response, 200, await acknowledge(publishJwks(held), age))
+    send(response, 200, await acknowledge(published(), age))
   }
 
   server.listen(0, '127.0.0.1')

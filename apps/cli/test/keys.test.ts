@@ -93,7 +93,7 @@ describe('keys', () => {
     await windowPassed()
     log.length = 0
     const { revision } = await step('keys stage --replace')
-    expect(log).toEqual(['issuer', 'edge eu'])
+    expect(log).toEqual(['issuer keys.changed', 'edge eu keys.changed'])
     expect(edge.pings.at(-1)).toMatchObject({
       type: 'keys.changed',
       data: { issuer: issuer.url, revision },

@@ -1,3 +1,4 @@
+import { currentKey } from '@keyturn/auth-core/signing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Holder, startHolder } from './doubles.ts'
 import { initialise, registerEdges, startWorld, type World } from './world.ts'
@@ -20,6 +21,21 @@ afterAll(async () => {
   await world.stop()
 })
 
+/** Puts the kids of this world in their places. */
+async function withKids(args: string): Promise<string> {
+  const { keyring } = await world.store.read()
+  return args
+    .replace('CURRENT', currentKey(keyring)?.kid ?? 'none')
+    .replace('REVOKED', keyring.revocations[0]?.kid ?? 'none')
+}
+
+/** Who is told at the same time answers in any order. */
+function inOrder(stderr: string): string {
+  const lines = stderr.split('\n')
+  const told = lines.filter((line) => line.includes(' told in ')).sort()
+  return lines.map((line) => (line.includes(' told in ') ? told.pop() : line)).join('\n')
+}
+
 /** What differs from run to run, in a form that does not: kids are numbered as they appear. */
 function normalised(text: string): string {
   const kids = new Map<string, string>()
@@ -41,11 +57,12 @@ function normalised(text: string): string {
     })
 }
 
-async function transcript(args: string, env: Record<string, string> = {}): Promise<string> {
+async function transcript(line: string, env: Record<string, string> = {}): Promise<string> {
+  const args = await withKids(line)
   const { code, stdout, stderr } = await world.run(args.split(' ').filter(Boolean), {
     env: { KEYTURN_ISSUER: issuer.url, KEYTURN_POLICY: '{}', ...env },
   })
-  const error = stderr === '' ? '' : `--- stderr\n${stderr}`
+  const error = stderr === '' ? '' : `--- stderr\n${inOrder(stderr)}`
   return normalised(`$ keyturn ${args}\n${stdout}${error}--- exit ${code}\n`)
 }
 
@@ -59,6 +76,7 @@ const CASES: readonly {
   { file: 'help', args: '--help' },
   { file: 'help-keys', args: 'keys --help' },
   { file: 'help-keys-flip', args: 'keys flip --help' },
+  { file: 'help-keys-revoke', args: 'keys revoke --help' },
   { file: 'unknown-command', args: 'keys flop' },
   { file: 'unknown-option', args: 'keys flip --forse' },
   { file: 'unknown-command-json', args: 'keys flop --json' },
@@ -79,6 +97,12 @@ const CASES: readonly {
   },
   { file: 'wrong-environment', args: 'keys status --env nowhere' },
   { file: 'token-without-client', args: 'token mint' },
+  { file: 'keys-revoke-unknown', args: 'keys revoke nobody --reason leak --yes' },
+  { file: 'keys-revoke-unconfirmed', args: 'keys revoke --all --reason leak' },
+  { file: 'keys-revoke', args: 'keys revoke CURRENT --reason leak --yes' },
+  { file: 'keys-revoke-again', args: 'keys revoke REVOKED --reason leak --yes' },
+  { file: 'keys-revoke-all', args: 'keys revoke --all --reason break-in --yes' },
+  { file: 'keys-revoke-json', args: 'keys revoke CURRENT --reason leak --yes --json' },
 ]
 
 describe('transcripts', () => {

@@ -63,4 +63,25 @@ export function defineKeys(program: Command, actionOf: ActionOf): void {
     .description('Undoes the last flip: the previous key signs again, the current one is previous.')
     .addHelpText('after', examples('keyturn keys restore'))
     .action(actionOf(async () => (await import('../commands/keys-restore.ts')).restoreKey))
+
+  keys
+    .command('revoke')
+    .argument('[kid]', 'the key to revoke')
+    .summary('refuse every token of a key, at once and for ever')
+    .description(
+      'Revokes a key: every edge and issuer is told before anything is written, and refuses its ' +
+        'tokens within five seconds. Where it signs, the next key takes its place. It waits for no ' +
+        'window, and nothing takes it back. Run again, it finishes what was cut off.',
+    )
+    .option('--all', 'revoke every key and make fresh ones; says who will refuse their tokens')
+    .requiredOption('--reason <text>', 'why; kept in Infisical beside the kid')
+    .option('--yes', 'do not ask; needed where there is no terminal')
+    .addHelpText(
+      'after',
+      examples(
+        "keyturn keys revoke 2Xk… --reason 'printed in a log'",
+        "keyturn keys revoke --all --reason 'the host was broken into' --yes --json",
+      ),
+    )
+    .action(actionOf(async () => (await import('../commands/keys-revoke.ts')).revokeKeys))
 }
