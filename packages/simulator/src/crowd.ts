@@ -23,10 +23,12 @@ export interface CrowdDeps {
 }
 
 /** How many are busy at once: the others hold what they hold, for hours or days. */
-const BUSY_READERS = 4
+const BUSY_READERS = 3
 const BUSY_ISOLATES = 2
-const GATHERED_ISOLATES = 12
+const GATHERED_ISOLATES = 10
 const LATER_VISITS = 16
+/** A step that is tried again and again draws no new crowd each time. */
+const GATHERING_MS = 45_000
 
 /**
  * Lets every verifier be busy in turn, in sessions that are long enough to serve from what it cached,
@@ -37,6 +39,7 @@ export function createCrowd(deps: CrowdDeps): Crowd {
   const nextReader = inTurn(readers, random)
   const nextIsolate = inTurn(isolates, random)
   const readerGapMs = ms(policy.jwksMaxAge + policy.sharedCacheAge) / 4
+  let gatheredAtMs = Number.NEGATIVE_INFINITY
   let isOpen = true
 
   async function session(
@@ -72,7 +75,7 @@ export function createCrowd(deps: CrowdDeps): Crowd {
 
   for (let slot = 0; readers.length > 0 && slot < BUSY_READERS; slot++) {
     timeline.after(random.next() * readerGapMs, () =>
-      stayBusy(nextReader, { visits: 8, gapMs: readerGapMs, pauseMs: readerGapMs }),
+      stayBusy(nextReader, { visits: 8, gapMs: readerGapMs, pauseMs: 4 * readerGapMs }),
     )
   }
   for (let slot = 0; isolates.length > 0 && slot < BUSY_ISOLATES; slot++) {
@@ -83,6 +86,8 @@ export function createCrowd(deps: CrowdDeps): Crowd {
 
   return {
     gather() {
+      if (timeline.nowMs() - gatheredAtMs < GATHERING_MS) return
+      gatheredAtMs = timeline.nowMs()
       for (let count = 0; isolates.length > 0 && count < GATHERED_ISOLATES; count++) {
         const isolate = busyOf(nextIsolate)
         timeline.after(random.next() * 3_000, () => session(isolate, { visits: 6, gapMs: 1_800 }))

@@ -50,14 +50,17 @@ export function createTraffic(deps: TrafficDeps): Traffic {
   let invented: string | undefined
   let count = 0
 
-  /** One token of an issuer serves for a third of its life, as one of a client does. */
+  function isRecent({ mintedAtMs }: { readonly mintedAtMs: number }): boolean {
+    return timeline.nowMs() - mintedAtMs < ms(policy.accessTokenTtl) / 2
+  }
+
+  /** One token of an issuer serves for half of its life, as one of a client does. */
   async function mint(from: Mint): Promise<KnownToken | undefined> {
     const signer = await from.issuer.signer()
     if (!signer) return undefined
     judge.minted(signer.jwk.kid)
     const known = newest.get(from)
-    const isRecent = known && timeline.nowMs() - known.mintedAtMs < ms(policy.accessTokenTtl) / 3
-    if (isRecent && known.kid === signer.jwk.kid) return known
+    if (known && isRecent(known) && known.kid === signer.jwk.kid) return known
     const claims = claimsAt(from.now())
     const token = {
       text: await signAccessToken(signer, claims),
@@ -102,7 +105,7 @@ export function createTraffic(deps: TrafficDeps): Traffic {
     invented ??= (await pool.take(now)).kid
     const kid = random.pick([...gone, invented])
     const known = stolen.get(kid)
-    if (known && timeline.nowMs() - known.mintedAtMs < ms(policy.accessTokenTtl) / 3) return known
+    if (known && isRecent(known)) return known
     const key = pool.stolen(kid)
     if (!key?.privateJwk) return undefined
     const claims = claimsAt(now)
