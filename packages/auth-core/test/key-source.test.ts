@@ -141,6 +141,18 @@ describe('a key source', () => {
     expect(w.origin.loads.length).toBeLessThanOrEqual(4)
   })
 
+  it('does not cool down until a clock that was set back has caught up', async () => {
+    w.origin.error = new AuthError('keys_unavailable', 'an answer')
+    expect(await codeOf(() => w.source.read())).toBe('keys_unavailable')
+    w.origin.error = undefined
+    w.pass(-60_000)
+    expect(await w.resolve(keyA.kid)).toBe('accepted')
+    expect(await w.resolve(keyB.kid)).toBe('key_undecided')
+    w.origin.document = { keys: [keyA, keyB], revision: 2, revoked: [] }
+    w.pass(-60_000)
+    expect(await w.resolve(keyB.kid)).toBe('accepted')
+  })
+
   it('tells the cause and when to come back where there are no keys', async () => {
     w.origin.error = new AuthError('keys_unavailable', 'down', { reason: 'access_login' })
     const error = await w.source.read().catch((thrown: unknown) => thrown)

@@ -99,7 +99,9 @@ export function createKeySource(options: KeySourceOptions): KeySource {
   let forcedAtMs = Number.NEGATIVE_INFINITY
   let lastError: unknown
 
-  const ageMs = (of: HeldKeys) => Math.abs(clock.nowMs() - of.asOfMs)
+  /** From an instant until now, or back: a clock that was set back must not stretch any wait. */
+  const msBetween = (instantMs: number) => Math.abs(clock.nowMs() - instantMs)
+  const ageMs = (of: HeldKeys) => msBetween(of.asOfMs)
 
   const isFresh = (of: HeldKeys) => ageMs(of) < options.refreshAfterMs
 
@@ -161,7 +163,7 @@ export function createKeySource(options: KeySourceOptions): KeySource {
   }
 
   function inFlight(): Promise<HeldKeys> | undefined {
-    if (!flight || clock.nowMs() - flight.startedAtMs > FLIGHT_LIFE_MS) return undefined
+    if (!flight || msBetween(flight.startedAtMs) > FLIGHT_LIFE_MS) return undefined
     return flight.promise
   }
 
@@ -169,7 +171,7 @@ export function createKeySource(options: KeySourceOptions): KeySource {
   function refresh(keepAlive?: KeepAlive): Promise<HeldKeys> | undefined {
     const running = inFlight()
     if (running) return running
-    if (clock.nowMs() - attemptedAtMs < options.cooldownMs) return undefined
+    if (msBetween(attemptedAtMs) < options.cooldownMs) return undefined
     return start({ cause: 'routine' }, keepAlive)
   }
 
@@ -241,7 +243,7 @@ export function createKeySource(options: KeySourceOptions): KeySource {
       await settledWithin(running)
       return
     }
-    if (clock.nowMs() - forcedAtMs < options.unknownKidCooldownMs) return
+    if (msBetween(forcedAtMs) < options.unknownKidCooldownMs) return
     forcedAtMs = clock.nowMs()
     await settledWithin(start({ cause: 'unknown_kid' }, keepAlive))
   }
