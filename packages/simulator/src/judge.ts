@@ -180,8 +180,11 @@ export function createJudge(deps: JudgeDeps): Judge {
     },
     hostile(verifier, kid, verdict) {
       tally.verifications += 1
-      if (verdict === 'accepted') acceptedUnder(verifier, kid)
-      else tally.hostile += 1
+      if (verdict === 'accepted') {
+        // Of a stolen key that nobody has withdrawn yet.
+        tally.accepted += 1
+        acceptedUnder(verifier, kid)
+      } else tally.hostile += 1
     },
   }
 }
