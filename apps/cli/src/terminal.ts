@@ -12,12 +12,16 @@ export async function askLine(
   output.write(question)
   // The terminal itself edits the line, and Ctrl-C ends the command as anywhere else.
   const lines = createInterface({ input, terminal: false })
-  try {
-    return await new Promise((resolve) => {
-      lines.once('line', (line) => resolve(line.trim()))
-      lines.once('close', () => resolve(''))
+  return await new Promise((resolve) => {
+    const onEnd = () => {
+      output.write('\n')
+      resolve('')
+    }
+    lines.once('close', onEnd)
+    lines.once('line', (line) => {
+      lines.off('close', onEnd)
+      lines.close()
+      resolve(line.trim())
     })
-  } finally {
-    lines.close()
-  }
+  })
 }

@@ -117,6 +117,6 @@ describe('askLine', () => {
     const asked = askLine('Really? ', { input, output })
     input.end(typed)
     expect(await asked).toBe(line)
-    expect(written).toEqual(['Really? '])
+    expect(written.join('')).toBe(typed === '' ? 'Really? \n' : 'Really? ')
   })
 })

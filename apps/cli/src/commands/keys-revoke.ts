@@ -176,7 +176,11 @@ async function report(
     ...revoked.map(({ kid, reason }) => `revoked: ${kid} (${printable(reason)})`),
     `signs: ${currentKey(keyring)?.kid}`,
     `next: ${nextKey(keyring)?.kid}`,
-    `elsewhere: a copy of the JWKS that is cached may let old tokens pass for up to ${formatDuration(longest)}`,
+    ...(longest > 0
+      ? [
+          `elsewhere: a cached copy of the JWKS lets old tokens pass for up to ${formatDuration(longest)}`,
+        ]
+      : []),
   ]
   const data = {
     revoked: revoked.map(revocationData),
