@@ -15,7 +15,7 @@ const POLICY = {
   clockTolerance: 1,
   confirmationAge: 1,
   propagationWindow: 4,
-  overlapWindow: 9,
+  overlapWindow: 10,
 }
 
 interface Key {

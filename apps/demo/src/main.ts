@@ -24,7 +24,7 @@ const POLICY = {
   clockTolerance: 1,
   confirmationAge: 2,
   propagationWindow: 8,
-  overlapWindow: 25,
+  overlapWindow: 26,
 }
 
 const USAGE = `usage: demo [--once | --dev]

@@ -11,7 +11,7 @@ export interface Policy {
   readonly jwksMaxAge: Seconds
   /** C: how old a copy in a shared cache may be when it is handed on. */
   readonly sharedCacheAge: Seconds
-  /** O: the longest outage of the JWKS origin that costs no valid token. */
+  /** O: the longest outage, of the JWKS origin or of the issuers' store, that costs no valid token. */
   readonly longestOutage: Seconds
   /** e: the largest difference between two clocks. */
   readonly clockDifference: Seconds
@@ -48,17 +48,24 @@ export function shortestPropagation(policy: Policy): Seconds {
   return policy.jwksMaxAge + policy.sharedCacheAge + policy.longestOutage + policy.clockDifference
 }
 
-/** The longest time that a token outlives the flip of its key: T + L + e + S. */
+/**
+ * The longest time that a token outlives the flip of its key: T + L + e + S, and O, for which the
+ * issuers may be cut off from the store that the flip was written to, and go on with the old key.
+ */
 export function shortestOverlap(policy: Policy): Seconds {
   return (
-    policy.accessTokenTtl + policy.clockTolerance + policy.clockDifference + policy.confirmationAge
+    policy.accessTokenTtl +
+    policy.clockTolerance +
+    policy.clockDifference +
+    policy.confirmationAge +
+    policy.longestOutage
   )
 }
 
 /**
  * Completes a policy with the defaults and refuses one under which a valid token could be refused.
  *
- * Propagation window ≥ M + C + O + e, and overlap window ≥ T + L + e + S.
+ * Propagation window ≥ M + C + O + e, and overlap window ≥ T + L + e + S + O.
  *
  * @throws {AuthError} `policy_invalid`, with both sides of the broken inequality in its message
  */
@@ -90,7 +97,7 @@ export function definePolicy(options: Partial<Policy> = {}): Policy {
     policy,
     'overlapWindow',
     shortestOverlap(policy),
-    'accessTokenTtl + clockTolerance + clockDifference + confirmationAge',
+    'accessTokenTtl + clockTolerance + clockDifference + confirmationAge + longestOutage',
   )
   return policy
 }
