@@ -10,6 +10,7 @@ export {
   startProgram,
   untilReady,
 } from './processes.ts'
+export type { Identity } from './store-setup.ts'
 export {
   type LiveToken,
   requestToken,
@@ -20,7 +21,6 @@ export {
   totalOf,
 } from './traffic.ts'
 export {
-  type Identity,
   type Ports,
   PortTakenError,
   startWorld,

@@ -1,6 +1,5 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type PrivilegeSpec, seedProject } from '@keyturn/infisical-dev'
 import { type AccessDouble, startAccessDouble } from './access-double.ts'
 import { type RunningEdge, startEdge } from './edge.ts'
 import {
@@ -12,6 +11,7 @@ import {
   startProgram,
   untilReady,
 } from './processes.ts'
+import { createWebhookOnce, type Identity, type StoreAccess, seedOnce } from './store-setup.ts'
 
 const INFISICAL_DEV = new URL('../../infisical-dev/src/main.ts', import.meta.url)
 const ISSUER = new URL('../../../apps/issuer/src/main.ts', import.meta.url)
@@ -29,19 +29,6 @@ export interface Ports {
   readonly issuerPrivate: number
   readonly access: number
   readonly edge: number
-}
-
-/** An identity of the secret store, as its owner holds it. */
-export interface Identity {
-  readonly id: string
-  readonly clientId: string
-  readonly clientSecret: string
-}
-
-/** What has to survive so that a world can be started again on its data. */
-interface Seed {
-  readonly projectId: string
-  readonly identities: Readonly<Record<string, Identity>>
 }
 
 export interface WorldOptions {
@@ -276,96 +263,15 @@ function defined(env: Readonly<Record<string, string | undefined>>): Record<stri
   )
 }
 
-/** Creates project and identities as the owner of the store would, once for each data folder. */
-async function seedOnce(dataDir: string, url: string, adminToken: string): Promise<Seed> {
-  const file = join(dataDir, 'seed.json')
-  const known = await readFile(file, 'utf8').catch(() => undefined)
-  if (known !== undefined) return JSON.parse(known) as Seed
-  const rights = (paths: PrivilegeSpec['paths'], actions: PrivilegeSpec['actions']) => ({
-    environment: 'prod',
-    paths,
-    actions,
-  })
-  const seed = await seedProject(url, adminToken, {
-    projectName: 'journal',
-    slug: 'journal-keys',
-    identities: [
-      {
-        name: 'token-service@journal',
-        accessTokenTTL: 3600,
-        accessTokenMaxTTL: 86_400,
-        privileges: ['/auth/jwt', '/auth/aes', '/auth/revoked', '/auth/edge'].map((path) =>
-          rights([path], ['read']),
-        ),
-      },
-      {
-        name: 'rotator@ops',
-        accessTokenTTL: 900,
-        accessTokenMaxTTL: 3600,
-        privileges: [rights(['/auth/**'], ['read', 'create', 'edit', 'delete'])],
-      },
-    ],
-  })
-  await writeFile(file, JSON.stringify(seed), { mode: 0o600 })
-  return seed
-}
-
 /** `keyturn init`, and the webhook, which only a user of the store may create. */
 async function initialise(
   keyturn: World['keyturn'],
   urls: World['urls'],
-  store: { projectId: string; adminToken: string; cliEnv: Readonly<Record<string, string>> },
+  store: StoreAccess,
 ): Promise<string> {
   const init = await keyturn(['init', '--json', '--edge', `local=${urls.edge}`])
   if (init.code !== 0) throw new Error(`keyturn init ended with ${init.code}:\n${init.stderr}`)
   const { ping_public_keys } = JSON.parse(init.stdout) as { ping_public_keys: string }
   await createWebhookOnce(urls, store)
   return ping_public_keys
-}
-
-async function createWebhookOnce(
-  urls: World['urls'],
-  { projectId, adminToken, cliEnv }: Parameters<typeof initialise>[2],
-): Promise<void> {
-  const call = async <T>(path: string, token: string | undefined, body?: object): Promise<T> => {
-    const answer = await fetch(`${urls.infisical}${path}`, {
-      method: body ? 'POST' : 'GET',
-      headers: {
-        'content-type': 'application/json',
-        ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      },
-      ...(body && { body: JSON.stringify(body) }),
-    })
-    if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`)
-    return (await answer.json()) as T
-  }
-  const { webhooks } = await call<{ webhooks: readonly unknown[] }>(
-    `/api/v1/webhooks?workspaceId=${projectId}`,
-    adminToken,
-  )
-  if (webhooks.length > 0) return
-  const { accessToken } = await call<{ accessToken: string }>(
-    '/api/v1/auth/universal-auth/login',
-    undefined,
-    {
-      clientId: cliEnv.INFISICAL_UNIVERSAL_AUTH_CLIENT_ID,
-      clientSecret: cliEnv.INFISICAL_UNIVERSAL_AUTH_CLIENT_SECRET,
-    },
-  )
-  const query = new URLSearchParams({
-    workspaceId: projectId,
-    environment: 'prod',
-    secretPath: '/auth/edge',
-  })
-  const { secret } = await call<{ secret: { secretValue: string } }>(
-    `/api/v3/secrets/raw/webhook_secret?${query}`,
-    accessToken,
-  )
-  await call('/api/v1/webhooks', adminToken, {
-    workspaceId: projectId,
-    environment: 'prod',
-    secretPath: '/auth/**',
-    webhookUrl: `${urls.issuer}/hooks/infisical`,
-    webhookSecretKey: secret.secretValue,
-  })
 }
