@@ -81,7 +81,13 @@ export function createKeyringStore({
   }
 
   async function read(): Promise<KeyringRead> {
-    const [jwt, revoked] = await Promise.all([readJwt(), secrets.list(FOLDERS.revoked)])
+    return await readWith(readJwt())
+  }
+
+  async function readWith(
+    slots: readonly Secret[] | Promise<readonly Secret[]>,
+  ): Promise<KeyringRead> {
+    const [jwt, revoked] = await Promise.all([slots, secrets.list(FOLDERS.revoked)])
     const { keyring, notes } = await parseKeyring(toStored(jwt, revoked), nowSeconds())
     return { keyring, notes, versions: versionsOf(jwt) }
   }
@@ -96,7 +102,8 @@ export function createKeyringStore({
     const back = await readJwt()
     refuseInterleaved({ present, changed, back })
     await renewPublicCopy(after)
-    return await read()
+    // What was read back, and not once more: readers are limited to 40 lists a minute.
+    return await readWith(back)
   }
 
   async function revoke(revocations: readonly Revocation[], comment: string): Promise<KeyringRead> {
