@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { freePort } from '@keyturn/testkit'
 
 const MAIN = new URL('../src/main.ts', import.meta.url).pathname
 
@@ -19,17 +19,6 @@ export interface IssuerProcess {
   ready(): Promise<void>
   /** SIGTERM, and its exit code. */
   stop(): Promise<number | null>
-}
-
-/** A port of 127.0.0.1 that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new TypeError('a TCP port')
-  return address.port
 }
 
 /** Starts the issuer with exactly these variables, on free ports where none are given. */

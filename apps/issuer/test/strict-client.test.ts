@@ -1,7 +1,7 @@
+import { freePort } from '@keyturn/testkit'
 import * as oauth from 'oauth4webapi'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Listener, listen } from '../src/listener.ts'
-import { freePort } from './issuer-process.ts'
 import { addClient, createWorld, SECRET, type World } from './world.ts'
 
 /** A stranger's client in its strictest settings; plain HTTP is allowed because this is loopback. */
